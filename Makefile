@@ -1,0 +1,53 @@
+# The two commands: `make up` serves, `make test` runs everything that must pass.
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+LOCK := pip-compile --quiet --generate-hashes --strip-extras --allow-unsafe \
+	--no-emit-index-url --no-emit-trusted-host --no-emit-find-links
+
+.PHONY: help setup up test bench lock format clean
+
+help:  ## list the targets
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 10
+
+$(VENV)/runtime.stamp: requirements/runtime.txt pyproject.toml
+	@sh infra/venv.sh $(PYTHON) $(VENV)
+	@echo "installing the locked requirements into $(VENV) ..."
+	@$(PIP) install --require-hashes --no-deps -r requirements/runtime.txt
+	@$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/dev.stamp: $(VENV)/runtime.stamp requirements/dev.txt
+	@$(PIP) install --require-hashes --no-deps -r requirements/dev.txt
+	@touch $@
+
+setup: $(VENV)/runtime.stamp  ## make .venv and install what is pinned
+
+up: setup  ## set up, make a first key if there is none, serve until Ctrl-C
+	@exec $(BIN)/plugin up
+
+test: $(VENV)/dev.stamp  ## run everything that must pass
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+	@$(BIN)/plugin contract --check
+	@$(BIN)/pytest
+
+bench: $(VENV)/dev.stamp  ## measure; prints figures, asserts nothing
+	@for script in tests/bench/bench_*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+
+format: $(VENV)/dev.stamp  ## format and mend what can be mended
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+lock:  ## write requirements/*.txt anew (needs pip-tools)
+	@$(LOCK) --all-build-deps --output-file requirements/runtime.txt pyproject.toml
+	@$(LOCK) --output-file requirements/dev.txt requirements/dev.in
+
+clean:  ## remove what the other targets made, but not ./data
+	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,0 +1,1 @@
+"""gpt-plugin: one operation, every door; one gate; a harness that judges from outside."""

@@ -1,0 +1,14 @@
+"""What every command shares: how it ends, and how it says why."""
+
+from typing import NoReturn
+
+import typer
+
+FINE, FINDINGS, CANNOT_RUN = 0, 1, 2
+"""Exit codes: all is well; the input has faults; the command could not do its work."""
+
+
+def fail(message: str) -> NoReturn:
+    """End with exit code 2 and one line that says what to do."""
+    typer.echo(f"error: {' '.join(message.split())}", err=True)
+    raise typer.Exit(CANNOT_RUN)

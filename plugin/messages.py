@@ -1,0 +1,17 @@
+"""The vocabulary that crosses rooms: what a model issued, in nobody's wire format."""
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call that a model issued.
+
+    `arguments` is as on the wire: text where the format carries text, an object where it carries an
+    object, None where it was absent. `id` is the provider's, None where the format has none.
+    """
+
+    id: str | None
+    name: str
+    arguments: Any
