@@ -1,0 +1,307 @@
+"""The guarded HTTP client: how we fetch what a URL from outside names, and who may not be reached.
+
+The one module that imports aiohttp, and only when the first request is made. A request takes one of
+three lanes, and each lane says which addresses a socket may really be opened to, so that neither a
+clever spelling nor a name that resolves to another address the second time leads inside:
+
+* public: https to an address of the open internet, on port 443 or an unprivileged one;
+* loopback: http or https to this machine, spelled as such, when the client was built to allow it;
+* trusted: an origin that the operator named in a setting, wherever it lies.
+"""
+
+import asyncio
+import json
+import socket
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING, Any, Self
+
+from plugin.errors import SourceUnavailable
+from plugin.outbound import addresses
+
+if TYPE_CHECKING:
+    from aiohttp import ClientResponse, ClientSession
+    from aiohttp.abc import AbstractResolver
+    from yarl import URL
+
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_PRIVILEGED_PORTS_END = 1024
+
+
+class AddressRefused(SourceUnavailable):
+    """A URL that this service does not open, whatever lies behind it."""
+
+    code = "address_refused"
+    title = "The address is not allowed"
+
+
+class _Inside(OSError):  # noqa: N818 - aiohttp carries it to the surface as the reason of a failed connect
+    """The name leads to an address that the lane does not permit."""
+
+
+class Lane(Enum):
+    """Which rule a request goes by."""
+
+    PUBLIC = "public"
+    LOOPBACK = "loopback"
+    TRUSTED = "trusted"
+
+    def permits(self, address: addresses.Address) -> bool:
+        """Whether a socket may be opened to this address."""
+        if self is Lane.PUBLIC:
+            return addresses.is_public(address)
+        return self is Lane.TRUSTED or addresses.is_loopback(address)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How long (seconds), how large (bytes), how far.
+
+    `total` covers name lookup, redirects and the whole body.
+    """
+
+    total: float = 10.0
+    connect: float = 4.0
+    body: int = 5_000_000
+    redirects: int = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """An answer, whole. `url` is the address after redirects; header names are in lower case."""
+
+    url: str
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class GuardedClient:
+    """One connection pool a lane for the service's life; close it at the end.
+
+    `trusted` are URLs from settings: their origins (scheme, host, port) are the operator's word.
+    `allow_loopback` is for development and for commands that a person types.
+    """
+
+    def __init__(
+        self,
+        *,
+        trusted: Collection[str] = (),
+        allow_loopback: bool = False,
+        limits: Limits | None = None,
+        resolver: "AbstractResolver | None" = None,
+    ) -> None:
+        self._trusted = tuple(trusted)
+        self._allow_loopback = allow_loopback
+        self._limits = limits or Limits()
+        self._resolver = resolver
+        self._sessions: dict[Lane, ClientSession] = {}
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close every connection."""
+        sessions, self._sessions = self._sessions, {}
+        for session in sessions.values():
+            await session.close()
+
+    async def get_json(self, url: str, params: Mapping[str, str] | None = None) -> Any:
+        """The JSON value that a GET answers with 2xx.
+
+        Raises `SourceUnavailable` when there is none: see `request`; another status; not JSON.
+        """
+        fetched = await self.request("GET", url, params=params)
+        host = _host(fetched.url)
+        if not 200 <= fetched.status < 300:  # noqa: PLR2004 - the class of success
+            raise SourceUnavailable(
+                f"{host} answered with status {fetched.status}. Try again later."
+            )
+        try:
+            return json.loads(fetched.body)
+        except (ValueError, RecursionError) as error:
+            raise SourceUnavailable(f"{host} did not answer with JSON. Try again later.") from error
+
+    async def fetch(self, url: str) -> Fetched:
+        """What a GET answers, whatever its status. Raises as `request` does."""
+        return await self.request("GET", url)
+
+    async def request(
+        self,
+        method: str,
+        url: str,
+        *,
+        params: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+        body: bytes | None = None,
+    ) -> Fetched:
+        """Send one request and read the whole answer. Only GET and HEAD follow redirects.
+
+        Raises `AddressRefused` when the URL, or one it redirects to, is not allowed, and its parent
+        `SourceUnavailable` when it is not reached, too slow or too large. Texts name the host, never
+        credentials or a query.
+        """
+        target = _parse(url, params)
+        try:
+            async with asyncio.timeout(self._limits.total):
+                return await self._follow(method, target, dict(headers or {}), body)
+        except TimeoutError as error:
+            raise SourceUnavailable(
+                f"{target.host} did not answer within {self._limits.total:g} s. Try again later."
+            ) from error
+
+    async def _follow(
+        self, method: str, target: "URL", headers: dict[str, str], body: bytes | None
+    ) -> Fetched:
+        lane = self._lane(target)
+        for _ in range(self._limits.redirects + 1):
+            fetched = await self._send(lane, method, target, headers, body)
+            location = fetched.headers.get("location")
+            if method not in {"GET", "HEAD"} or fetched.status not in _REDIRECTS or not location:
+                return fetched
+            following = _join(target, location)
+            if following.origin() != target.origin():
+                # A stranger's redirect must not open a lane that only we may choose,
+                # and credentials were meant for the first host alone.
+                lane, headers = self._lane_of_redirect(following), {}
+            target = following
+        raise SourceUnavailable(
+            f"{target.host} redirects more than {self._limits.redirects} times."
+        )
+
+    def _lane(self, url: "URL") -> Lane:
+        if url.origin() in {_parse(trusted, None).origin() for trusted in self._trusted}:
+            return Lane.TRUSTED
+        if self._allow_loopback and _spells_loopback(url):
+            return Lane.LOOPBACK
+        _check_public(url)
+        return Lane.PUBLIC
+
+    def _lane_of_redirect(self, url: "URL") -> Lane:
+        _check_public(url)
+        return Lane.PUBLIC
+
+    async def _send(
+        self, lane: Lane, method: str, url: "URL", headers: dict[str, str], body: bytes | None
+    ) -> Fetched:
+        from aiohttp import ClientError
+
+        try:
+            async with self._session(lane).request(
+                method, url, headers=headers, data=body, allow_redirects=False
+            ) as response:
+                content = await self._read(response)
+                names = {name.lower(): value for name, value in response.headers.items()}
+                return Fetched(str(response.url), response.status, names, content)
+        except (ClientError, ValueError, OSError) as error:
+            if isinstance(error, TimeoutError):
+                raise
+            if isinstance(getattr(error, "os_error", None), _Inside):
+                raise AddressRefused(
+                    f"{url.host} leads to an address that is not public; it is not opened."
+                ) from error
+            raise SourceUnavailable(f"{url.host} cannot be reached. Try again later.") from error
+
+    async def _read(self, response: "ClientResponse") -> bytes:
+        limit = self._limits.body
+        content = bytearray()
+        # aiohttp unpacks compressed bodies piece by piece, so a bomb is cut off here as well
+        async for piece in response.content.iter_any():
+            content += piece
+            if len(content) > limit:
+                raise SourceUnavailable(f"{response.url.host} sent more than {limit} bytes.")
+        return bytes(content)
+
+    def _session(self, lane: Lane) -> "ClientSession":
+        if lane not in self._sessions:
+            self._sessions[lane] = self._open(lane)
+        return self._sessions[lane]
+
+    def _open(self, lane: Lane) -> "ClientSession":
+        from aiohttp import ClientSession, ClientTimeout, DummyCookieJar, TCPConnector
+
+        def guarded_socket(info: tuple[Any, ...]) -> socket.socket:
+            family, kind, protocol, _, sockaddr = info
+            address = addresses.read(str(sockaddr[0]).partition("%")[0])
+            if address is None or not lane.permits(address):
+                # one text for every address, so that aiohttp passes it on when all are refused
+                raise _Inside("not an address of this lane")
+            return socket.socket(family, kind, protocol)
+
+        connector = TCPConnector(socket_factory=guarded_socket, resolver=self._resolver)
+        return ClientSession(
+            connector=connector,
+            cookie_jar=DummyCookieJar(),
+            timeout=ClientTimeout(total=None, sock_connect=self._limits.connect),
+            headers={"User-Agent": "gpt-plugin", "Accept": "application/json, */*;q=0.5"},
+            trust_env=False,
+        )
+
+
+def _parse(url: str, params: Mapping[str, str] | None) -> "URL":
+    """The URL as aiohttp reads it: one parser checks and sends, so that they cannot disagree."""
+    from yarl import URL
+
+    if any(ord(character) <= ord(" ") or character == "\x7f" for character in url):
+        raise AddressRefused("The address contains white space or control characters.")
+    try:
+        parsed = URL(url)
+        _check_shape(parsed)
+        return parsed.update_query(params) if params else parsed
+    except ValueError as error:
+        raise AddressRefused("The address is not a valid URL.") from error
+
+
+def _join(target: "URL", location: str) -> "URL":
+    from yarl import URL
+
+    try:
+        return _parse(str(target.join(URL(location))), None)
+    except ValueError as error:
+        raise AddressRefused(f"{target.host} redirects to something that is no URL.") from error
+
+
+def _check_shape(url: "URL") -> None:
+    if url.scheme not in {"http", "https"} or not url.raw_host:
+        raise AddressRefused("Only http and https addresses with a host can be opened.")
+    if url.raw_user is not None or url.raw_password is not None:
+        raise AddressRefused(
+            f"The address of {url.host} carries a user name or password; remove it."
+        )
+    if not url.port:
+        raise AddressRefused(f"Port 0 of {url.host} cannot be opened.")
+
+
+def _check_public(url: "URL") -> None:
+    host = url.host or ""
+    if url.scheme != "https":
+        raise AddressRefused(f"{host} must be addressed by https.")
+    if url.port is None or (url.port != 443 and url.port < _PRIVILEGED_PORTS_END):  # noqa: PLR2004
+        raise AddressRefused(f"Port {url.port} of {host} is not one for https.")
+    try:
+        address = addresses.read(host)
+    except ValueError as error:
+        raise AddressRefused(f"The host is {error}; write it plainly.") from error
+    if address is not None and not addresses.is_public(address):
+        raise AddressRefused(f"{host} is not a public address; it is not opened.")
+
+
+def _spells_loopback(url: "URL") -> bool:
+    host = (url.host or "").rstrip(".")
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        address = addresses.read(host)
+    except ValueError:
+        return False
+    return address is not None and addresses.is_loopback(address)
+
+
+def _host(url: str) -> str:
+    from yarl import URL
+
+    return URL(url).host or "the source"
