@@ -1,1 +1,1 @@
-"""Placeholder."""
+"""Who is calling: the caller, and the kinds of credential that prove one."""

@@ -1,1 +1,1 @@
-"""Placeholder."""
+"""Where state lives: the database, its schema and its migrations."""

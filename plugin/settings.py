@@ -1,0 +1,184 @@
+"""The environment, typed: every setting, what it allows, and the only reader of it."""
+
+import difflib
+import ipaddress
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from plugin.errors import CannotRun
+
+PREFIX = "PLUGIN_"
+_PACKAGE = Path(__file__).parent
+_SECRETS = frozenset({"database_url", "counters_url", "upstreams", "jwt_issuers"})
+
+Names = Annotated[tuple[str, ...], NoDecode]
+"""A comma-separated list."""
+
+Objects = Annotated[tuple[dict[str, Any], ...], NoDecode]
+"""A JSON list of objects."""
+
+
+def _well_known() -> Path:
+    # A wheel carries the folder inside the package, a checkout beside it.
+    packaged = _PACKAGE / ".well-known"
+    return packaged if packaged.is_dir() else _PACKAGE.parent / ".well-known"
+
+
+class Settings(BaseSettings):
+    """What the service is told by its surroundings; each description says what is allowed."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX,
+        env_file=".env",
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
+    )
+
+    data_dir: Path = Field(
+        default=Path("data"), description="a folder for database, files and the first key"
+    )
+    host: str = Field(
+        default="127.0.0.1", min_length=1, description="an address or host name to listen on"
+    )
+    port: int = Field(
+        default=8000, ge=0, le=65535, description="a port from 0 to 65535 (0: any free one)"
+    )
+    workers: int = Field(default=1, ge=1, le=256, description="a number of processes from 1 to 256")
+    public_url: str | None = Field(
+        default=None,
+        pattern=r"^https?://[^\s/?#]+[^\s?#]*$",
+        description="the http(s) address at which callers reach this service, without a query",
+    )
+    database_url: str | None = Field(
+        default=None,
+        pattern=r"^sqlite:///.+$",
+        description="sqlite:///<path>, or nothing for plugin.db in the data directory",
+    )
+    operations: Names = Field(
+        default=(), description="comma-separated names of packages that hold operations"
+    )
+    trusted_proxies: Names = Field(
+        default=(),
+        description="comma-separated addresses or networks whose forwarded headers are believed",
+    )
+    body_limit: int = Field(
+        default=1_048_576,
+        ge=1_024,
+        le=1_073_741_824,
+        description="the largest request body, 1024 to 1073741824 bytes",
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info",
+        description="one of debug, info, warning, error (from warning on: no access log)",
+    )
+    well_known_dir: Path = Field(
+        default_factory=_well_known, description="the folder of the manifest template and the logo"
+    )
+    weather_forecast_url: str = Field(
+        default="https://api.open-meteo.com/v1/forecast",
+        pattern=r"^https?://\S+$",
+        description="the http(s) address of an Open-Meteo forecast service",
+    )
+    weather_geocoding_url: str = Field(
+        default="https://geocoding-api.open-meteo.com/v1/search",
+        pattern=r"^https?://\S+$",
+        description="the http(s) address of an Open-Meteo geocoding service",
+    )
+    jwt_issuers: Objects = Field(
+        default=(), description="a JSON list of objects with issuer, audience, algorithm and key"
+    )
+    upstreams: Objects = Field(
+        default=(), description="a JSON list of objects with name, base_url, api_key and models"
+    )
+    model_aliases: Annotated[dict[str, str], NoDecode] = Field(
+        default_factory=dict, description="a JSON object from model name to model name"
+    )
+    engine_threads: int | None = Field(
+        default=None, ge=1, le=1024, description="a number of threads from 1 to 1024"
+    )
+    model_dir: Path | None = Field(default=None, description="a folder for model files")
+    counters_url: str | None = Field(
+        default=None,
+        pattern=r"^rediss?://\S+$",
+        description="redis://…, or nothing to count on this machine",
+    )
+
+    @field_validator("operations", "trusted_proxies", mode="before")
+    @classmethod
+    def _split(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            return tuple(part.strip() for part in value.split(",") if part.strip())
+        return value
+
+    @field_validator("jwt_issuers", "upstreams", "model_aliases", mode="before")
+    @classmethod
+    def _parse(cls, value: Any) -> Any:
+        return json.loads(value) if isinstance(value, str) else value
+
+    @field_validator("log_level", mode="before")
+    @classmethod
+    def _lower(cls, value: Any) -> Any:
+        return value.lower() if isinstance(value, str) else value
+
+    @field_validator("operations")
+    @classmethod
+    def _dotted(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for name in value:
+            if not all(part.isidentifier() for part in name.split(".")):
+                raise ValueError(name)
+        return value
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for name in value:
+            ipaddress.ip_network(name, strict=False)
+        return value
+
+    @property
+    def database(self) -> str:
+        """The address of the database."""
+        return self.database_url or f"sqlite:///{(self.data_dir / 'plugin.db').absolute()}"
+
+    @property
+    def base_url(self) -> str:
+        """The address to tell callers, without a slash at its end."""
+        if self.public_url:
+            return self.public_url.rstrip("/")
+        host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(self.host, self.host)  # noqa: S104 - compared, not bound
+        return f"http://{host}:{self.port}"
+
+
+def load() -> Settings:
+    """Read the environment and `.env`; a value that is not allowed is one line that names it."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        raise CannotRun(_explain(error)) from None
+
+
+def unknown_names(environment: Mapping[str, str]) -> list[str]:
+    """One line for each `PLUGIN_` variable that is no setting, with the name perhaps meant."""
+    known = [PREFIX + name.upper() for name in Settings.model_fields]
+    given = (name for name in sorted(environment) if name.upper().startswith(PREFIX))
+    return [_unknown(name, known) for name in given if name.upper() not in known]
+
+
+def _unknown(name: str, known: Iterable[str]) -> str:
+    near = difflib.get_close_matches(name.upper(), list(known), n=1)
+    meant = f"; did you mean {near[0]}?" if near else ""
+    return f"{name} is not a setting and is ignored{meant}"
+
+
+def _explain(error: ValidationError) -> str:
+    fault = error.errors(include_url=False)[0]
+    name = str(fault["loc"][0])
+    allowed = Settings.model_fields[name].description
+    given = "its value" if name in _SECRETS else repr(fault["input"])
+    return f"{PREFIX}{name.upper()}: {given} is not allowed; give {allowed}"
