@@ -142,8 +142,8 @@ class GuardedClient:
         """Send one request and read the whole answer. Only GET and HEAD follow redirects.
 
         Raises `AddressRefused` when the URL, or one it redirects to, is not allowed, and its parent
-        `SourceUnavailable` when it is not reached, too slow or too large. Texts name the host, never
-        credentials or a query.
+        `SourceUnavailable` when it is not reached, too slow or too large. Texts name the host,
+        never credentials or a query.
         """
         target = _parse(url, params)
         try:

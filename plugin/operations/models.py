@@ -1,0 +1,82 @@
+"""The models that requests and replies of operations inherit from: strict in, documented out."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler
+from pydantic_core import CoreSchema, core_schema
+
+_NOT_SCHEMAS = frozenset({"metadata", "serialization", "config", "default", "expected"})
+
+
+def _harden(node: Any) -> Any:
+    if isinstance(node, list | tuple):
+        return type(node)(_harden(item) for item in node)
+    if not isinstance(node, dict):
+        return node
+    copy = {key: item if key in _NOT_SCHEMAS else _harden(item) for key, item in node.items()}
+    kind = node.get("type")
+    if kind in {"bool", "int", "float"}:
+        copy["strict"] = True
+    before = _BEFORE.get(kind) if isinstance(kind, str) else None
+    return core_schema.no_info_before_validator_function(before, copy) if before else copy
+
+
+def _integer(value: Any) -> Any:
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _text(value: Any) -> Any:
+    if isinstance(value, str) and not value.isascii():
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            # JSON can escape half a surrogate pair; it could be stored by nobody and sent to nobody
+            raise ValueError("the text holds half of a surrogate pair") from None
+    return value
+
+
+def _moment(value: Any) -> Any:
+    if isinstance(value, int | float):
+        raise ValueError("a number is no point in time; write it as ISO 8601 text")  # noqa: TRY004 - pydantic collects ValueError alone
+    return value
+
+
+_BEFORE: Mapping[str, Callable[[Any], Any]] = {
+    "int": _integer,
+    "str": _text,
+    "date": _moment,
+    "time": _moment,
+    "datetime": _moment,
+    "timedelta": _moment,
+}
+
+
+class Arguments(BaseModel):
+    """A request body, judged as JSON is: no unknown key, no `"3"` for 3, no `true` for 1.
+
+    3.0 is the integer 3, as JSON Schema has it. Dates, enums and UUIDs are read from their text.
+    The rule holds for models that stand inside this one too.
+    """
+
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True)
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        """The validation schema, strict where JSON has a type of its own."""
+        # `strict=True` cannot say this: FastAPI validates parsed JSON as Python values, and strict
+        # Python mode refuses 3.0 for an integer and the text of a date, an enum or a UUID.
+        hardened: CoreSchema = _harden(handler(source))
+        return hardened
+
+
+class QueryArguments(BaseModel):
+    """The query string of an operation: no unknown key; text that reads as the type is the type."""
+
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True)
+
+
+class Reply(BaseModel):
+    """What an operation answers. The docstrings of its fields are what a model reads of it."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
