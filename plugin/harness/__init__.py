@@ -1,1 +1,1 @@
-"""Placeholder."""
+"""Judges and replays the calls that models issue, from outside: it knows contracts, no service."""

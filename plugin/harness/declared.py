@@ -1,0 +1,64 @@
+"""The judge for a reply: one given for all, or one made from the tools its request declared."""
+
+from collections import OrderedDict
+from typing import Any
+
+import orjson
+
+from plugin.contract.declared import read_tools
+from plugin.harness.formats.format import mapping, objects
+from plugin.harness.judge import Judge, Verdict, unjudged
+from plugin.harness.transcript import Reply
+
+_KEPT = 256
+"""Sets of tools kept compiled: recordings repeat the same few, and memory has to stay flat."""
+
+_FOUND_WHILE_TALKING = ("tool_search", "mcp", "namespace")
+"""Types of declared tools that show a model further tools, which the request does not list."""
+
+
+class Judges:
+    """Hands out the judge for each reply; `given` judges them all."""
+
+    def __init__(self, given: Judge | None = None) -> None:
+        self._given = given
+        self._made: OrderedDict[bytes, Judge] = OrderedDict()
+
+    def verdicts(self, reply: Reply) -> list[Verdict]:
+        """The verdicts on a reply's calls; without any contract, calls are passed unjudged."""
+        judge = self._given or self._declared(reply.tools)
+        if judge is None:
+            return unjudged(reply.calls)
+        if self._given is None and _is_open(reply.tools):
+            known = [judge.tools.get(call.name) is not None for call in reply.calls]
+            if not all(known):
+                return unjudged(reply.calls)
+        return judge.judge(reply.calls, strict=_strict_names(reply.tools))
+
+    def judge_of(self, reply: Reply) -> Judge | None:
+        """The judge that a reply is judged by, None where there is no contract."""
+        return self._given or self._declared(reply.tools)
+
+    def _declared(self, tools: tuple[Any, ...] | None) -> Judge | None:
+        if not tools:
+            return None
+        key = orjson.dumps(tools)
+        judge = self._made.pop(key, None) or Judge(read_tools(list(tools)))
+        self._made[key] = judge
+        if len(self._made) > _KEPT:
+            self._made.popitem(last=False)
+        return judge
+
+
+def _is_open(tools: tuple[Any, ...] | None) -> bool:
+    types = (str(tool.get("type", "")) for tool in objects(list(tools or ())))
+    return any(name.startswith(_FOUND_WHILE_TALKING) for name in types)
+
+
+def _strict_names(tools: tuple[Any, ...] | None) -> frozenset[str]:
+    """The tools declared strict: there, null is how a model leaves an optional argument out."""
+    declared = objects(list(tools or ()))
+    functions = [{**tool, **mapping(tool.get("function"))} for tool in declared]
+    return frozenset(
+        str(function.get("name")) for function in functions if function.get("strict") is True
+    )

@@ -1,0 +1,75 @@
+"""A list of chat messages, as agents log them: one reply for each assistant message.
+
+A message may be in any provider's shape, and the list may lie under a key of the row (`messages`,
+`traj`, …): what counts is that each item has a role.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+from plugin.harness.formats import anthropic, gemini, openai_chat, openai_legacy, openai_responses
+from plugin.harness.formats.format import Calls, Format, mapping, objects
+
+_SPEAKERS = frozenset({"assistant", "model"})
+
+
+def _is_item(value: Any) -> bool:
+    item = mapping(value)
+    return isinstance(item.get("role"), str) or item.get("type") in (
+        "function_call",
+        "function_call_output",
+        "custom_tool_call",
+        "custom_tool_call_output",
+        "reasoning",
+    )
+
+
+def _is_list(value: Any) -> bool:
+    return (
+        isinstance(value, list)
+        and all(map(_is_item, value))
+        and any("role" in item for item in value)
+    )
+
+
+def find(body: Any) -> list[dict[str, Any]] | None:
+    """The list of messages that a row is, or has under one of its keys."""
+    if _is_list(body):
+        return list(body)
+    return next((value for value in mapping(body).values() if _is_list(value)), None)
+
+
+def _recognises(body: Any) -> bool:
+    return find(body) is not None or mapping(body).get("role") in _SPEAKERS
+
+
+def _replies(body: Any) -> Iterator[Calls]:
+    pending: list[Any] = []  # Responses items stand beside the messages, not inside them
+    for item in find(body) or [body]:
+        call = openai_responses.item_call(item)
+        if call is not None:
+            pending.append(call)
+        elif item.get("role") in _SPEAKERS:
+            yield from _flush(pending)
+            yield _message_calls(item)
+        elif item.get("type") != "reasoning":
+            yield from _flush(pending)
+    yield from _flush(pending)
+
+
+def _flush(pending: list[Any]) -> Iterator[Calls]:
+    if pending:
+        yield tuple(pending)
+        pending.clear()
+
+
+def _message_calls(message: dict[str, Any]) -> Calls:
+    return (
+        openai_chat.message_calls(message)
+        or openai_legacy.message_calls(message)
+        or anthropic.content_calls(message.get("content"))
+        or gemini.part_calls(objects(message.get("parts")))
+    )
+
+
+FORMAT = Format(name="messages", recognises=_recognises, replies=_replies)

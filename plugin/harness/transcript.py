@@ -1,0 +1,167 @@
+"""A transcript: recorded replies of models, read from a file of any known format, row by row."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import chain
+from typing import Any, BinaryIO
+
+import orjson
+
+from plugin.harness import formats
+from plugin.harness.formats import sse
+from plugin.harness.formats.format import mapping, objects
+from plugin.messages import Call
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """One recorded reply of a model.
+
+    `row` counts lines or list items of the input from 1, `index` the replies inside the row from 0.
+    `tools` is what the recorded request declared, as recorded, or None where nothing was recorded.
+    """
+
+    row: int
+    index: int
+    format: str
+    calls: tuple[Call, ...]
+    tools: tuple[Any, ...] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A row that cannot be read, and why."""
+
+    row: int
+    error: str
+
+
+def read(stream: BinaryIO) -> Iterator[Reply | Unreadable]:
+    """The replies of a transcript: JSON lines, one JSON value, or one recorded event stream.
+
+    JSON lines are read line by line, so that memory stays flat however long the file is.
+    """
+    lines = iter(stream.readline, b"")
+    head = _up_to_text(lines)
+    if not head or not _is_json(head[-1]):
+        return _read_whole(b"".join([*head, *lines]))
+    more = _up_to_text(lines)
+    if not more or not more[-1].strip():
+        return _read_rows(_items(orjson.loads(head[-1])), first_row=len(head))
+    return _read_lines(chain(head, more, lines))
+
+
+def _up_to_text(lines: Iterator[bytes]) -> list[bytes]:
+    """The next lines up to the first that is not blank; a byte order mark is dropped."""
+    taken: list[bytes] = []
+    for line in lines:
+        taken.append(line.removeprefix(b"\xef\xbb\xbf"))
+        if taken[-1].strip():
+            break
+    return taken
+
+
+def _is_json(line: bytes) -> bool:
+    try:
+        orjson.loads(line)
+    except orjson.JSONDecodeError:
+        return False
+    return True
+
+
+def _read_whole(data: bytes) -> Iterator[Reply | Unreadable]:
+    """A file whose first line is no JSON value: indented JSON, an event stream, or bad lines."""
+    try:
+        return _read_rows(_items(orjson.loads(data)))
+    except orjson.JSONDecodeError:
+        text = data.decode("utf-8", "replace")
+        if sse.looks_like_events(text):
+            return _read_row(1, text)
+        return _read_lines(iter(data.splitlines(keepends=True)))
+
+
+def _items(value: Any) -> list[Any]:
+    """The rows of one JSON value: a list's items, unless the whole list is one conversation."""
+    if not isinstance(value, list) or formats.recognise(value) is not None:
+        return [value]
+    return value
+
+
+def _read_lines(lines: Iterable[bytes]) -> Iterator[Reply | Unreadable]:
+    for row, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        try:
+            value = orjson.loads(line)
+        except orjson.JSONDecodeError as error:
+            yield Unreadable(row, f"line {row} is not JSON: {error}")
+        else:
+            yield from _read_row(row, value)
+
+
+def _read_rows(rows: list[Any], first_row: int = 1) -> Iterator[Reply | Unreadable]:
+    numbered = enumerate(rows, start=first_row if len(rows) == 1 else 1)
+    return chain.from_iterable(_read_row(row, value) for row, value in numbered)
+
+
+def _read_row(row: int, value: Any) -> Iterator[Reply | Unreadable]:
+    body = _body(value)
+    known = formats.recognise(body)
+    if known is None:
+        yield Unreadable(row, _unknown(body))
+        return
+    tools = _declared(value, body)
+    for index, calls in enumerate(known.replies(body)):
+        yield Reply(row, index, known.name, calls, tools)
+
+
+def _body(value: Any) -> Any:
+    """What the model answered: the row itself, or its `response`; events joined, text decoded."""
+    row = mapping(value)
+    request = row.get("request")
+    if mapping(request).get("jsonrpc"):  # in MCP the call is the request
+        return request
+    if "response" in row and row.get("object") != "response":
+        value = row["response"]
+        if value is None and request is not None:
+            value = request
+    if isinstance(value, str):
+        return _decode(value)
+    return value
+
+
+def _decode(text: str) -> Any:
+    if sse.looks_like_events(text):
+        return formats.join(sse.values(text))
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return text
+
+
+def _declared(value: Any, body: Any) -> tuple[Any, ...] | None:
+    """All tools that the recording shows the model: requested, echoed, or found by a search."""
+    places = [mapping(value), mapping(mapping(value).get("request")), mapping(body)]
+    places += [
+        item
+        for item in objects(mapping(body).get("output"))
+        if item.get("type") in ("tool_search_output", "mcp_list_tools")
+    ]
+    found = [
+        place[key] for place in places for key in ("tools", "functions", "function") if key in place
+    ]
+    lists = [entries for entries in found if isinstance(entries, list)]
+    return tuple(chain.from_iterable(lists)) if lists else None
+
+
+def _unknown(body: Any) -> str:
+    names = ", ".join(known.name for known in formats.FORMATS)
+    error = mapping(body).get("error")
+    if error:
+        message = mapping(error).get("message") or error
+        return f"the provider answered with an error, not with a reply: {str(message)[:200]}"
+    if isinstance(body, dict):
+        shape = f"an object with the keys {', '.join(list(body)[:8]) or '(none)'}"
+    else:
+        shape = f"{type(body).__name__} {str(body)[:60]!r}"
+    return f"no known format ({names}) fits {shape}"
