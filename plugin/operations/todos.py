@@ -44,9 +44,9 @@ todos = Table(
 _EXAMPLE: JsonDict = {
     "id": 3,
     "text": "Buy milk",
-    "done": False,
+    "done": True,
     "created_at": "2026-11-23T09:30:00Z",
-    "done_at": None,
+    "done_at": "2026-11-23T18:05:00Z",
 }
 
 
@@ -97,7 +97,7 @@ class TodoList(Reply):
     """Todos, oldest first."""
 
     model_config = ConfigDict(
-        json_schema_extra={"examples": [{"todos": [_EXAMPLE], "total": 1, "next_after": None}]}
+        json_schema_extra={"examples": [{"todos": [_EXAMPLE], "total": 8, "next_after": 3}]}
     )
 
     todos: list[Todo]
