@@ -6,13 +6,12 @@ contradicts itself (a `required` that names no property, a scalar `enum` beside 
 broken reference) is taken out and reported as the document's fault, never charged to a call.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
 from typing import Any, Literal
 
-import jsonschema_rs
-
+from plugin.contract import keywords
+from plugin.contract.patterns import compilable
 from plugin.contract.pointer import MISSING, child, from_fragment, look_up
 
 Mode = Literal["closed", "open"]
@@ -41,40 +40,13 @@ _SUBSCHEMA = (
 )
 _SUBSCHEMA_MAPS = ("properties", "patternProperties", "dependentSchemas")
 _IN_PLACE = ("not", "if", "then", "else")
-_TYPES = ("string", "integer", "number", "boolean", "array", "object", "null")
 
-
-def _is_list(value: Any) -> bool:
-    return isinstance(value, list)
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def _is_count(value: Any) -> bool:
-    return _is_number(value) and value >= 0 and value == int(value)
-
-
-@cache
-def _compiles(pattern: str) -> bool:
-    try:
-        jsonschema_rs.Draft202012Validator({"pattern": pattern})
-    except (ValueError, jsonschema_rs.ValidationError):
-        return False
-    return True
-
-
-_KINDS: dict[str, Callable[[Any], bool]] = {
-    **dict.fromkeys(("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"), _is_number),
-    **dict.fromkeys(("minLength", "maxLength", "minItems", "maxItems"), _is_count),
-    **dict.fromkeys(("minProperties", "maxProperties", "minContains", "maxContains"), _is_count),
-    "multipleOf": lambda value: _is_number(value) and value > 0,
-    "uniqueItems": lambda value: isinstance(value, bool),
-    "pattern": lambda value: isinstance(value, str) and _compiles(value),
-    "const": lambda _: True,
-}
-"""The keywords that test a value on their own, and what their own value has to be."""
+_ASSERTIONS = (
+    *("type", "const", "pattern", "multipleOf", "uniqueItems"),
+    *("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"),
+    *("minLength", "maxLength", "minItems", "maxItems"),
+    *("minProperties", "maxProperties", "minContains", "maxContains"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,17 +109,24 @@ class _Reader:
         return read
 
     def _read_assertions(self, schema: dict[str, Any], read: dict[str, Any], at: str) -> None:
-        types = _types(schema)
-        if types:
-            read["type"] = types[0] if len(types) == 1 else types
-        elif "type" in schema:
-            self._fault(f"{at}/type", f"{schema['type']!r} is no JSON Schema type")
-        for keyword, fits in _KINDS.items():
-            if keyword in schema and fits(schema[keyword]):
-                read[keyword] = schema[keyword]
-            elif keyword in schema and not isinstance(schema[keyword], bool):
-                self._fault(f"{at}/{keyword}", f"{schema[keyword]!r} is no value for {keyword}")
-        _translate_draft_4(schema, read)
+        for keyword in _ASSERTIONS:
+            if keyword not in schema:
+                continue
+            try:
+                read[keyword] = keywords.VALUES[keyword](schema[keyword])
+            except keywords.Unusable as reason:
+                self._fault(child(at, keyword), str(reason))
+        _translate_draft_4(read)
+        self._read_null(schema, read, at)
+
+    def _read_null(self, schema: dict[str, Any], read: dict[str, Any], at: str) -> None:
+        """Null is allowed by OpenAPI 3.0's `nullable`, and by a default that is null."""
+        types = types_of(read)
+        by_default = "default" in schema and schema["default"] is None
+        if types and "null" not in types and (by_default or schema.get("nullable") is True):
+            read["type"] = [*types, "null"]
+            if by_default:
+                self._fault(child(at, "default"), "the default is null, which the type excludes")
 
     def _read_parts(self, schema: dict[str, Any], read: dict[str, Any], at: str) -> None:
         """Schemas of other values: of properties and items."""
@@ -160,7 +139,7 @@ class _Reader:
                 read[keyword] = {
                     name: self.subschema(part, child(f"{at}/{keyword}", name), mode)
                     for name, part in schema[keyword].items()
-                    if keyword != "patternProperties" or _compiles(name)
+                    if keyword != "patternProperties" or compilable(name) == name
                 }
         tuple_keyword = "prefixItems" if "prefixItems" in schema else "items"
         if isinstance(schema.get(tuple_keyword), list):
@@ -217,18 +196,25 @@ class _Reader:
             if name not in kept:
                 self._fault(f"{at}/required", f"`required` names {name!r}, which is no property")
         dependent = schema.get("dependentRequired")
-        if isinstance(dependent, dict) and all(map(_is_list, dependent.values())):
+        if isinstance(dependent, dict) and all(isinstance(v, list) for v in dependent.values()):
             read["dependentRequired"] = dependent
 
     def _read_enum(self, schema: dict[str, Any], read: dict[str, Any], at: str) -> None:
         values = schema.get("enum")
         if not isinstance(values, list) or not values:
             return
-        types = _types(schema)
+        types = types_of(read)
         if types and not any(is_of_type(value, types) for value in values):
-            self._fault(f"{at}/enum", f"no value of this enum is of type {' or '.join(types)}")
+            self._fault(child(at, "enum"), f"no value of this enum is of type {' or '.join(types)}")
             return
-        read["enum"] = [*values, None] if schema.get("nullable") is True else values
+        allowed = list(values)
+        if "null" in types and None not in values and "null" not in types_of(schema):
+            allowed.append(None)
+        default = schema.get("default")
+        if default is not None and default not in values:
+            self._fault(child(at, "default"), f"the default {default!r} is none of the enum")
+            allowed.append(default)
+        read["enum"] = allowed
 
     def _reference(self, reference: str, at: str, mode: Mode) -> str:
         pointer = from_fragment(reference.removeprefix("#"))
@@ -263,17 +249,14 @@ def type_of(value: Any) -> str:
     return names.get(type(value), "null")
 
 
-def _types(schema: dict[str, Any]) -> list[str]:
-    written = schema.get("type")
-    names = written if isinstance(written, list) else [written]
-    types = [name for name in names if name in _TYPES]
-    if types and schema.get("nullable") is True and "null" not in types:
-        types.append("null")
-    return list(dict.fromkeys(types))
+def types_of(schema: dict[str, Any]) -> list[str]:
+    """The types that a schema allows; none where it does not say."""
+    types = schema.get("type", [])
+    return list(types) if isinstance(types, list) else [types]
 
 
-def _translate_draft_4(schema: dict[str, Any], read: dict[str, Any]) -> None:
+def _translate_draft_4(read: dict[str, Any]) -> None:
     """`exclusiveMinimum: true` beside `minimum` is draft 4 and OpenAPI 3.0."""
     for limit, exclusive in (("minimum", "exclusiveMinimum"), ("maximum", "exclusiveMaximum")):
-        if schema.get(exclusive) is True and limit in read:
+        if isinstance(read.get(exclusive), bool) and read.pop(exclusive) and limit in read:
             read[exclusive] = read.pop(limit)

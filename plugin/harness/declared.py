@@ -6,7 +6,7 @@ from typing import Any
 import orjson
 
 from plugin.contract.declared import read_tools
-from plugin.harness.formats.format import mapping, objects
+from plugin.harness.formats.format import objects
 from plugin.harness.judge import Judge, Verdict, unjudged
 from plugin.harness.transcript import Reply
 
@@ -33,7 +33,7 @@ class Judges:
             known = [judge.tools.get(call.name) is not None for call in reply.calls]
             if not all(known):
                 return unjudged(reply.calls)
-        return judge.judge(reply.calls, strict=_strict_names(reply.tools))
+        return judge.judge_reply(reply)
 
     def judge_of(self, reply: Reply) -> Judge | None:
         """The judge that a reply is judged by, None where there is no contract."""
@@ -53,12 +53,3 @@ class Judges:
 def _is_open(tools: tuple[Any, ...] | None) -> bool:
     types = (str(tool.get("type", "")) for tool in objects(list(tools or ())))
     return any(name.startswith(_FOUND_WHILE_TALKING) for name in types)
-
-
-def _strict_names(tools: tuple[Any, ...] | None) -> frozenset[str]:
-    """The tools declared strict: there, null is how a model leaves an optional argument out."""
-    declared = objects(list(tools or ()))
-    functions = [{**tool, **mapping(tool.get("function"))} for tool in declared]
-    return frozenset(
-        str(function.get("name")) for function in functions if function.get("strict") is True
-    )

@@ -11,7 +11,7 @@ from typing import Any
 import jsonschema_rs
 
 from plugin.contract.pointer import child
-from plugin.harness.argument_schema import ArgumentSchema, is_of_type, type_of
+from plugin.harness.argument_schema import ArgumentSchema, is_of_type, type_of, types_of
 from plugin.harness.faults import (
     Fault,
     FaultKind,
@@ -91,8 +91,7 @@ class _Walk:
             self._active.discard((id(schema), at))
 
     def _faults(self, schema: dict[str, Any], value: Any, at: str) -> Iterator[Fault]:
-        types = schema.get("type", [])
-        types = [types] if isinstance(types, str) else types
+        types = types_of(schema)
         if types and not is_of_type(value, types):
             yield _wrong_type(value, types, at)
             return
@@ -258,8 +257,7 @@ def _outside_enum(value: Any, allowed: list[Any], at: str) -> Fault:
 
 def _missing(key: str, schema: Any, at: str) -> Fault:
     part = schema if isinstance(schema, dict) else {}
-    types = part.get("type", [])
-    expected = types if isinstance(types, str) else " or ".join(types)
+    expected = " or ".join(types_of(part))
     asked = f" ({expected})" if expected else ""
     message = f"`{key}`{asked} is required and missing"
     return Fault(child(at, key), FaultKind.MISSING_REQUIRED, message)

@@ -15,6 +15,8 @@ from plugin.contract.pointer import look_up, steps
 from plugin.harness.argument_schema import ArgumentSchema, DocumentFault, read, type_of
 from plugin.harness.explain import explain
 from plugin.harness.faults import Fault, FaultKind, shown
+from plugin.harness.formats.format import mapping, objects
+from plugin.harness.transcript import Reply
 from plugin.messages import Call
 
 
@@ -80,6 +82,10 @@ class Judge:
         verdicts = [self._verdict(call, call.name in strict) for call in calls]
         return verdicts if len(verdicts) < 2 else list(_mark_duplicates(verdicts))  # noqa: PLR2004
 
+    def judge_reply(self, reply: Reply) -> list[Verdict]:
+        """The verdicts on a recorded reply; what its request declared strict counts as such."""
+        return self.judge(reply.calls, strict=strict_names(reply.tools))
+
     def _verdict(self, call: Call, strict: bool) -> Verdict:  # noqa: FBT001 - passed on
         tool = self.tools.get(call.name)
         if tool is None:
@@ -98,6 +104,15 @@ class Judge:
         near = get_close_matches(name, self.tools, n=1, cutoff=0.5)
         hint = f"did you mean `{near[0]}`?" if near else f"known: {_listed(self.tools)}"
         return Fault("", FaultKind.UNKNOWN_FUNCTION, f"there is no tool `{name}`; {hint}")
+
+
+def strict_names(tools: Sequence[Any] | None) -> frozenset[str]:
+    """The tools declared strict: there, null is how a model leaves an optional argument out."""
+    declared = objects(list(tools or ()))
+    functions = [{**tool, **mapping(tool.get("function"))} for tool in declared]
+    return frozenset(
+        str(function.get("name")) for function in functions if function.get("strict") is True
+    )
 
 
 def unjudged(calls: Sequence[Call]) -> list[Verdict]:

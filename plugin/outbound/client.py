@@ -138,8 +138,11 @@ class GuardedClient:
         params: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
         body: bytes | None = None,
+        follow: bool = True,
     ) -> Fetched:
         """Send one request and read the whole answer. Only GET and HEAD follow redirects.
+
+        Without `follow` a redirect is the answer, like any other.
 
         Raises `AddressRefused` when the URL, or one it redirects to, is not allowed, and its parent
         `SourceUnavailable` when it is not reached, too slow or too large. Texts name the host,
@@ -148,6 +151,9 @@ class GuardedClient:
         target = _parse(url, params)
         try:
             async with asyncio.timeout(self._limits.total):
+                if not follow:
+                    lane = self._lane(target)
+                    return await self._send(lane, method, target, dict(headers or {}), body)
                 return await self._follow(method, target, dict(headers or {}), body)
         except TimeoutError as error:
             raise SourceUnavailable(

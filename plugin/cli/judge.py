@@ -1,0 +1,140 @@
+"""`plugin judge`: what is wrong with the calls that a model issued."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, BinaryIO
+
+import typer
+
+from plugin.cli.terminal import FINDINGS, FINE, fail
+
+if TYPE_CHECKING:
+    from plugin.harness.declared import Judges
+    from plugin.harness.judge import Judge
+
+Calls = Annotated[
+    str,
+    typer.Argument(metavar="CALLS", help="A file of recorded replies, or - for standard input."),
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(judge)
+
+
+def judge(
+    calls: Calls,
+    *,
+    openapi: Annotated[
+        str | None, typer.Option(metavar="SPEC|URL", help="Judge by this OpenAPI document.")
+    ] = None,
+    tools: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Judge by this list of tools.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON line per reply.")] = False,
+) -> None:
+    """Say of each recorded call what is wrong with it, if anything.
+
+    Reads OpenAI (chat, legacy, Responses), Anthropic, Gemini, MCP and plain message lists, whole
+    or streamed, and finds out which. Without --openapi or --tools, each call is judged by the tools
+    that its own recorded request declared.
+    """
+    from plugin.harness.declared import Judges
+
+    if openapi and tools:
+        fail("--openapi and --tools exclude each other; give the one that the model was shown")
+    given = _given(openapi, tools)
+    with open_calls(calls) as stream:
+        report = _print_json if as_json else _print_text
+        findings = report(stream, Judges(given))
+    raise typer.Exit(FINDINGS if findings else FINE)
+
+
+@contextmanager
+def open_calls(calls: str) -> Iterator[BinaryIO]:
+    """A file of calls, opened; `-` is standard input."""
+    if calls == "-":
+        yield typer.get_binary_stream("stdin")
+        return
+    try:
+        stream = Path(calls).open("rb")  # noqa: SIM115 - closed below
+    except OSError as error:
+        fail(f"cannot read {calls}: {error.strerror}; give a file of recorded calls, or -")
+    with stream:
+        yield stream
+
+
+def _given(openapi: str | None, tools: Path | None) -> "Judge | None":
+    from plugin.harness.judge import Judge
+
+    if openapi:
+        from plugin.cli.sources import load
+        from plugin.contract import openapi as reader
+        from plugin.contract.tools import names
+
+        contract = reader.read(load(openapi))
+        return Judge({name: op.schema for name, op in names(contract).items()})
+    if tools:
+        return Judge(_read_tools(tools))
+    return None
+
+
+def _read_tools(path: Path) -> dict[str, dict[str, object]]:
+    import orjson
+
+    from plugin.contract.declared import read_tools
+
+    try:
+        text = path.read_bytes()
+    except OSError as error:
+        fail(f"cannot read {path}: {error.strerror}")
+    try:
+        value = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        try:
+            value = [orjson.loads(line) for line in text.splitlines() if line.strip()]
+        except orjson.JSONDecodeError as error:
+            fail(f"{path} is not JSON: {error}")
+    found = read_tools(value)
+    if not found:
+        fail(f"{path} holds no tools; expected a list of tools in any provider's shape")
+    return found
+
+
+def _print_json(stream: BinaryIO, judges: "Judges") -> int:
+    import orjson
+
+    from plugin.harness import report, transcript
+
+    out, findings = typer.get_binary_stream("stdout"), 0
+    for reply in transcript.read(stream):
+        if isinstance(reply, transcript.Unreadable):
+            line, wrong = report.unreadable_line(reply), True
+        else:
+            verdicts = judges.verdicts(reply)
+            line = report.judged_line(reply, verdicts, judges.judge_of(reply))
+            wrong = any(verdict.faults for verdict in verdicts)
+        findings += wrong
+        out.write(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE))
+    out.flush()
+    return findings
+
+
+def _print_text(stream: BinaryIO, judges: "Judges") -> int:
+    from rich.console import Console
+
+    from plugin.cli.verdicts import Summary
+    from plugin.harness import report, transcript
+
+    summary = Summary(Console())
+    for reply in transcript.read(stream):
+        if isinstance(reply, transcript.Unreadable):
+            summary.add_unreadable(reply)
+        else:
+            verdicts = judges.verdicts(reply)
+            faults = report.document_faults(verdicts, judges.judge_of(reply))
+            summary.add(reply, verdicts, faults)
+    summary.print()
+    return summary.findings

@@ -1,0 +1,167 @@
+"""The service that a replay sends to: ours on a throw-away database, an application, or a URL."""
+
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from plugin.contract.openapi import read
+from plugin.contract.operation import Contract
+from plugin.contract.requests import Request
+from plugin.errors import CannotRun, SourceUnavailable
+from plugin.harness.asgi import Application, AsgiService
+from plugin.harness.exchange import Response, Send, Unreachable
+
+if TYPE_CHECKING:
+    from plugin.outbound.client import GuardedClient
+
+_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+_DOCUMENT = Request("GET", "/openapi.json", "", (), b"")
+
+
+@dataclass(frozen=True, slots=True)
+class Where:
+    """Where the calls go, as the command line says it: to `app`, to `url`, or else to ourselves."""
+
+    app: str | None = None
+    url: str | None = None
+    key: str | None = None
+    allowed_hosts: tuple[str, ...] = ()
+    seconds: float = 45.0
+
+
+@dataclass(frozen=True, slots=True)
+class UnderTest:
+    """An open service: its name for people, and the way to it."""
+
+    name: str
+    send: Send
+
+    async def contract(self) -> Contract:
+        """The contract that the service itself publishes."""
+        try:
+            response = await self.send(_DOCUMENT)
+        except Unreachable as error:
+            raise CannotRun(f"{self.name} cannot be reached: {error}") from None
+        if response.status != 200:  # noqa: PLR2004 - the one status that carries the document
+            raise CannotRun(
+                f"{self.name} has no /openapi.json (status {response.status}); "
+                "give its document with --openapi"
+            )
+        return read(response.body)
+
+
+@asynccontextmanager
+async def open_service(where: Where) -> AsyncIterator[UnderTest]:
+    """Open the service; what it needed is closed and removed at the end."""
+    if where.url:
+        opened = _open_url(where.url, where)
+    elif where.app:
+        opened = _open_application(_load(where.app), where.app, where.key)
+    else:
+        opened = _open_ours()
+    async with opened as service:
+        yield service
+
+
+@asynccontextmanager
+async def _open_ours() -> AsyncIterator[UnderTest]:
+    import time
+
+    from plugin.app import create_app
+    from plugin.auth.keys import KeyStore
+    from plugin.settings import load
+    from plugin.storage.database import open_blocking
+    from plugin.storage.migrate import upgrade
+
+    with TemporaryDirectory(prefix="plugin-replay-") as directory:
+        settings = load().model_copy(
+            update={"data_dir": Path(directory), "database_url": None, "log_level": "error"}
+        )
+        upgrade(settings.database)
+        engine = open_blocking(settings.database)
+        try:
+            key = KeyStore(engine, time.time).create("replay", ("*",)).key
+        finally:
+            engine.dispose()
+        async with _open_application(create_app(settings), "this service", key) as service:
+            yield service
+
+
+@asynccontextmanager
+async def _open_application(
+    application: Application, name: str, key: str | None
+) -> AsyncIterator[UnderTest]:
+    async with AsgiService(application, _authorization(key)) as service:
+        yield UnderTest(name, service.send)
+
+
+def _load(target: str) -> Application:
+    """The application that `module:attribute` names; a function without parameters makes it."""
+    module, _, attribute = target.partition(":")
+    if not module or not attribute:
+        raise CannotRun(f"--app {target}: expected module:attribute, as in my_service.main:app")
+    if "" not in sys.path:
+        sys.path.insert(0, "")  # a command on the path does not look where it is started
+    try:
+        found: Any = import_module(module)
+        for name in attribute.split("."):
+            found = getattr(found, name)
+    except (ImportError, AttributeError) as error:
+        raise CannotRun(f"--app {target}: {error}") from None
+    application: Application = found() if _is_factory(found) else found
+    return application
+
+
+def _is_factory(found: Any) -> bool:
+    """A plain function that asks for nothing makes an application; anything else is one."""
+    import inspect
+
+    if not inspect.isfunction(found):
+        return False
+    return not any(
+        parameter.default is parameter.empty
+        and parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
+        for parameter in inspect.signature(found).parameters.values()
+    )
+
+
+@asynccontextmanager
+async def _open_url(url: str, where: Where) -> AsyncIterator[UnderTest]:
+    from plugin.outbound.client import GuardedClient, Limits
+
+    host = urlsplit(url).hostname or ""
+    if host not in _LOOPBACK and host not in where.allowed_hosts:
+        raise CannotRun(
+            f"{host or url} is not this machine; --allow-host {host} sends the calls there"
+        )
+    limits = Limits(total=where.seconds, body=50_000_000)
+    async with GuardedClient(trusted=(url,), limits=limits) as client:
+        yield UnderTest(url, _http_sender(client, url.rstrip("/"), _authorization(where.key)))
+
+
+def _http_sender(client: "GuardedClient", base: str, headers: tuple[tuple[str, str], ...]) -> Send:
+    async def send(request: Request) -> Response:
+        address = f"{base}{request.path}" + (f"?{request.query}" if request.query else "")
+        try:
+            fetched = await client.request(
+                request.method,
+                address,
+                headers={**dict(headers), **dict(request.headers)},
+                body=request.body or None,
+                follow=False,
+            )
+        except SourceUnavailable as error:
+            raise Unreachable(error.detail) from error
+        return Response(fetched.status, tuple(fetched.headers.items()), fetched.body)
+
+    return send
+
+
+def _authorization(key: str | None) -> tuple[tuple[str, str], ...]:
+    return (("authorization", f"Bearer {key}"),) if key else ()

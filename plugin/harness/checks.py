@@ -1,0 +1,145 @@
+"""Whether a service kept its contract in one exchange: each check gives a failure or nothing."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
+
+import jsonschema_rs
+import orjson
+
+from plugin.contract.answers import Declared, answer_schema
+from plugin.contract.operation import Operation
+from plugin.contract.schema import validator
+from plugin.harness.exchange import Exchange
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing looked at, and what was found; `message` is empty where all is well."""
+
+    check: str
+    ok: bool
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What the caller puts up with: characters of an answer, milliseconds for it."""
+
+    characters: int = 100_000
+    milliseconds: float = 45_000.0
+
+
+class Checks:
+    """The checks of a run. Validators are built once for each declared answer."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._validators: dict[tuple[str, str, str], jsonschema_rs.Validator] = {}
+        self._checks: tuple[tuple[str, _Check], ...] = (
+            ("status", self._status),
+            ("content_type", self._content_type),
+            ("schema", self._schema),
+            ("error_shape", self._error_shape),
+            ("size", self._size),
+            ("time", self._time),
+        )
+
+    def __call__(self, operation: Operation, exchange: Exchange) -> tuple[Check, ...]:
+        """The results of all checks on one exchange."""
+        response = exchange.response
+        declared = answer_schema(operation, response.status, response.media_type)
+        found = ((name, check(operation, exchange, declared)) for name, check in self._checks)
+        return tuple(Check(name, not message, message) for name, message in found)
+
+    def _status(self, operation: Operation, exchange: Exchange, declared: Declared) -> str:
+        status = exchange.response.status
+        known = ", ".join(answer.status for answer in operation.answers) or "none"
+        if declared.missing == "status":
+            return f"{_named(status)} is not declared; declared: {known}"
+        if status >= HTTPStatus.INTERNAL_SERVER_ERROR and not _declared_exactly(declared, status):
+            return f"{_named(status)}: the service failed"
+        return ""
+
+    def _content_type(self, _: Operation, exchange: Exchange, declared: Declared) -> str:
+        if declared.missing != "media_type" or declared.answer is None:
+            return ""
+        got = exchange.response.media_type or "nothing"
+        known = ", ".join(declared.answer.schemas)
+        return f"answered with {got}; declared: {known}"
+
+    def _schema(self, operation: Operation, exchange: Exchange, declared: Declared) -> str:
+        if declared.schema is None or declared.answer is None:
+            return ""
+        if not _is_json(declared.media_type or ""):
+            return ""
+        try:
+            value = orjson.loads(exchange.response.body)
+        except orjson.JSONDecodeError as error:
+            return f"the body is not JSON: {error}"
+        key = (operation.pointer, declared.answer.status, declared.media_type or "")
+        if key not in self._validators:
+            self._validators[key] = validator(declared.schema)
+        return _first_errors(self._validators[key], value)
+
+    def _error_shape(self, _: Operation, exchange: Exchange, declared: Declared) -> str:
+        """An error has to be readable for a model: JSON or plain text, not a page for a browser."""
+        response = exchange.response
+        if response.status < HTTPStatus.BAD_REQUEST or declared.missing is None:
+            return ""
+        start = response.body[:200].lstrip().lower()
+        if "html" in response.media_type or start.startswith((b"<!doctype html", b"<html")):
+            return "the error is an HTML page; a model needs JSON or plain text"
+        if not response.body:
+            return "the error has no body; say what was wrong and what to do"
+        return ""
+
+    def _size(self, _: Operation, exchange: Exchange, __: Declared) -> str:
+        size = len(exchange.response.body.decode("utf-8", "replace"))
+        limit = self._limits.characters
+        return f"{size:,} characters; at most {limit:,}" if size >= limit else ""
+
+    def _time(self, _: Operation, exchange: Exchange, __: Declared) -> str:
+        took, limit = exchange.milliseconds, self._limits.milliseconds
+        return f"took {took:,.0f} ms; at most {limit:,.0f} ms" if took > limit else ""
+
+
+_Check = Callable[[Operation, Exchange, Declared], str]
+
+
+def _named(status: int) -> str:
+    try:
+        return f"{status} {HTTPStatus(status).phrase}"
+    except ValueError:
+        return f"status {status}"
+
+
+def _declared_exactly(declared: Declared, status: int) -> bool:
+    """A 503 that the contract names is an answer (a source is away); a 500 never is."""
+    return (
+        status != HTTPStatus.INTERNAL_SERVER_ERROR
+        and declared.answer is not None
+        and declared.answer.status == str(status)
+    )
+
+
+def _is_json(media_type: str) -> bool:
+    bare = media_type.partition(";")[0].strip().lower()
+    return bare.endswith(("/json", "+json")) or bare in ("*/*", "application/*")
+
+
+def _first_errors(check: jsonschema_rs.Validator, value: Any, limit: int = 3) -> str:
+    if check.is_valid(value):
+        return ""
+    errors = []
+    for error in check.iter_errors(value):
+        at = "".join(f"/{part}" for part in error.instance_path)
+        errors.append(f"{at or 'the body'}: {_shortened(error.message)}")
+        if len(errors) == limit:
+            break
+    return "; ".join(errors)
+
+
+def _shortened(message: str, limit: int = 160) -> str:
+    return message if len(message) <= limit else f"{message[:limit]}…"

@@ -1,0 +1,136 @@
+"""Verdicts and outcomes as JSON lines and as JUnit XML."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from typing import Any
+from xml.etree import ElementTree as ET
+
+from plugin.harness.argument_schema import DocumentFault
+from plugin.harness.faults import Fault
+from plugin.harness.judge import Judge, Verdict
+from plugin.harness.replay import Outcome, Replayed
+from plugin.harness.transcript import Reply, Unreadable
+
+_COUNTED = {"failure": "failures", "error": "errors", "skipped": "skipped"}
+
+
+def unreadable_line(unreadable: Unreadable) -> dict[str, Any]:
+    """The JSON line of a row that cannot be read."""
+    return {"row": unreadable.row, "error": unreadable.error}
+
+
+def judged_line(reply: Reply, verdicts: Sequence[Verdict], judge: Judge | None) -> dict[str, Any]:
+    """The JSON line of one judged reply; `document_faults` only where a called tool has some."""
+    line: dict[str, Any] = {
+        "row": reply.row,
+        "reply": reply.index,
+        "format": reply.format,
+        "calls": [_call(verdict) for verdict in verdicts],
+    }
+    faults = [
+        {"tool": name, "pointer": fault.pointer, "message": fault.message}
+        for name, fault in document_faults(verdicts, judge)
+    ]
+    return {**line, "document_faults": faults} if faults else line
+
+
+def document_faults(
+    verdicts: Iterable[Verdict], judge: Judge | None
+) -> Iterable[tuple[str, DocumentFault]]:
+    """What in the schemas of the called tools no call can satisfy, by tool name."""
+    names = dict.fromkeys(verdict.call.name for verdict in verdicts)
+    tools = [judge.tools[name] for name in names if name in judge.tools] if judge else []
+    return [(tool.name, fault) for tool in tools for fault in tool.document_faults]
+
+
+def replayed_line(replayed: Replayed) -> dict[str, Any]:
+    """The JSON line of one replayed call; `reason` says why a call was not sent."""
+    line: dict[str, Any] = {
+        "row": replayed.row,
+        "reply": replayed.reply,
+        "call": replayed.call,
+        "operation": replayed.operation,
+        "outcome": replayed.outcome,
+        "faults": [_fault(fault) for fault in replayed.faults],
+        "repairs": list(replayed.repairs),
+        "status": replayed.status,
+        "milliseconds": replayed.milliseconds,
+        "checks": [
+            {"check": check.check, "ok": check.ok, "message": check.message}
+            for check in replayed.checks
+        ],
+    }
+    return {**line, "reason": replayed.reason} if replayed.reason else line
+
+
+def junit(events: Iterable[Replayed | Unreadable]) -> bytes:
+    """A JUnit document: a suite for each operation, a case for each call.
+
+    Wrong calls and broken contracts are failures, told apart by `type`; rows that cannot be read
+    are errors; calls that were not sent are skipped.
+    """
+    suites: dict[str, list[ET.Element]] = defaultdict(list)
+    for event in events:
+        if isinstance(event, Unreadable):
+            suites["transcript"].append(_unreadable_case(event))
+        else:
+            suites[event.name].append(_case(event))
+    root = ET.Element("testsuites", name="plugin replay")
+    for name, cases in suites.items():
+        suite = ET.SubElement(root, "testsuite", name=name, tests=str(len(cases)))
+        for attribute, tag in (
+            ("failures", "failure"),
+            ("errors", "error"),
+            ("skipped", "skipped"),
+        ):
+            suite.set(attribute, str(sum(case.find(tag) is not None for case in cases)))
+        suite.extend(cases)
+    ET.indent(root)
+    return bytes(ET.tostring(root, encoding="utf-8", xml_declaration=True))
+
+
+def explanation(replayed: Replayed) -> list[str]:
+    """Why a call did not pass, a line each: the service's failures, then the call's faults."""
+    lines = [f"{check.check}: {check.message}" for check in replayed.checks if not check.ok]
+    lines += [f"{fault.fault} {fault.pointer}: {fault.message}" for fault in replayed.faults]
+    return [*lines, replayed.reason] if replayed.reason else lines
+
+
+def _call(verdict: Verdict) -> dict[str, Any]:
+    return {
+        "id": verdict.call.id,
+        "name": verdict.call.name,
+        "arguments": verdict.call.arguments,
+        "faults": [_fault(fault) for fault in verdict.faults],
+        "contract": verdict.contract,
+    }
+
+
+def _fault(fault: Fault) -> dict[str, str]:
+    return {"fault": fault.fault, "pointer": fault.pointer, "message": fault.message}
+
+
+def _case(replayed: Replayed) -> ET.Element:
+    name = f"row {replayed.row} reply {replayed.reply} call {replayed.call}"
+    seconds = f"{(replayed.milliseconds or 0) / 1000:.6f}"
+    case = ET.Element("testcase", classname=replayed.name, name=name, time=seconds)
+    why = [_printable(line) for line in explanation(replayed)]
+    if replayed.outcome is Outcome.NOT_SENT:
+        ET.SubElement(case, "skipped", message=_printable(replayed.reason))
+    elif replayed.outcome not in (Outcome.PASSED, Outcome.REPAIRED):
+        failure = ET.SubElement(
+            case, "failure", type=replayed.outcome, message=why[0] if why else ""
+        )
+        failure.text = "\n".join(why)
+    return case
+
+
+def _unreadable_case(unreadable: Unreadable) -> ET.Element:
+    case = ET.Element("testcase", classname="transcript", name=f"row {unreadable.row}")
+    ET.SubElement(case, "error", type="unreadable", message=_printable(unreadable.error))
+    return case
+
+
+def _printable(text: str) -> str:
+    """Text without the characters that XML 1.0 cannot hold."""
+    return "".join(char for char in text if char >= " " or char in "\t\n")
