@@ -1,1 +1,22 @@
-"""gpt-plugin: one operation, every door; one gate; a harness that judges from outside."""
+"""gpt-plugin: an operation is declared once, every door offers it, every call passes one gate, and a
+harness judges from outside.
+
+The rooms, from the top floor down; an import only goes down, and rooms of one floor do not know each
+other (`.importlinter` holds it):
+
+    __main__        `python -m plugin`
+    cli             the `plugin` command: one module a command group
+    app             settings in, ASGI application out; the order of the layers
+    api             the HTTP doors: the gateway, the documents, the errors
+    harness         reads, judges and replays the calls that models issue; knows contracts alone
+    services        every long-lived object: built once, closed in reverse
+    operations      what this plugin does: a module a family, each an ordinary FastAPI router
+    auth            who is calling: API keys
+    contract        what a plugin promises, ours or another's: documents, schemas, tools, requests
+    outbound        how we call others: the guarded HTTP client
+    storage         where state lives: the database and its migrations
+    settings        the environment, typed
+    messages        the vocabulary that crosses rooms
+    errors          what can go wrong: status, code, what to do next
+    console         the pages that browsers get: plain HTML, CSS and ES modules
+"""
