@@ -74,6 +74,22 @@ class NotFound(PluginError):  # noqa: N818
     title = "Not found"
 
 
+class MethodNotAllowed(PluginError):  # noqa: N818
+    """The path is known, but not with this method; the `allow` header names those that are."""
+
+    status = 405
+    code = "method_not_allowed"
+    title = "The method is not allowed here"
+
+
+class UnsupportedMediaType(PluginError):  # noqa: N818
+    """The request body came in another media type than the operation reads."""
+
+    status = 415
+    code = "unsupported_media_type"
+    title = "The media type is not supported"
+
+
 class BodyTooLarge(PluginError):  # noqa: N818
     """The request body is over the limit."""
 

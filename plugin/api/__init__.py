@@ -1,1 +1,1 @@
-"""Placeholder."""
+"""The HTTP doors, and the gate in front of them."""

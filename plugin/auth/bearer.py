@@ -20,7 +20,7 @@ _LONGEST = 16_384
 
 
 class BearerAuth:
-    """Who sent a request: whatever was sent, a Caller comes back or `NotAuthenticated` is raised."""
+    """Who sent a request: whatever came, it returns a Caller or raises `NotAuthenticated`."""
 
     def __init__(self, keys: KeyRing) -> None:
         self._keys = keys

@@ -28,14 +28,16 @@ BUSY_SECONDS = 5.0
 
 def open_database(url: str) -> AsyncEngine:
     """The database behind `url` (`sqlite:///path`) for the event loop; connects when first used."""
-    engine = create_async_engine(_with_driver(url, "sqlite+aiosqlite"), connect_args=_waiting())
+    engine = create_async_engine(
+        _with_driver(url, "sqlite+aiosqlite"), connect_args={"timeout": BUSY_SECONDS}
+    )
     event.listen(engine.sync_engine, "connect", _prepare)
     return engine
 
 
-def open_blocking(url: str) -> Engine:
-    """The same database for commands and for start-up, where nothing else waits."""
-    engine = create_engine(_with_driver(url, "sqlite+pysqlite"), connect_args=_waiting())
+def open_blocking(url: str, wait: float = BUSY_SECONDS) -> Engine:
+    """The same database for commands and for start-up; `wait` is in seconds, for others' writes."""
+    engine = create_engine(_with_driver(url, "sqlite+pysqlite"), connect_args={"timeout": wait})
     event.listen(engine, "connect", _prepare)
     return engine
 
@@ -52,10 +54,6 @@ def sqlite_path(url: str) -> Path:
 
 def _with_driver(url: str, driver: str) -> URL:
     return URL.create(driver, database=str(sqlite_path(url)))
-
-
-def _waiting() -> dict[str, Any]:
-    return {"timeout": BUSY_SECONDS}
 
 
 def _prepare(connection: Any, _record: Any) -> None:

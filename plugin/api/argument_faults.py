@@ -1,0 +1,229 @@
+"""Validation errors in a model's words: which argument, what was expected, what came, what is near.
+
+What is expected is read from the JSON Schema of the route, the one that the model was given; what
+came is shortened, and never shown for arguments that hold secrets.
+"""
+
+import difflib
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import orjson
+from fastapi._compat import ModelField
+from fastapi.routing import RouteContext
+from pydantic import BaseModel
+
+from plugin.api.schema_words import follow, in_words
+from plugin.errors import ArgumentFault
+
+Schema = Mapping[str, Any]
+
+MOST_FAULTS = 20
+_LONGEST_VALUE = 120
+_SECRET = re.compile(
+    r"pass(word|phrase)|secret|token|api_?key|authorization|credential", re.IGNORECASE
+)
+_HIDDEN = "(hidden)"
+UNKNOWN = "no such argument"
+"""How the expectation begins where an argument should not have come at all."""
+
+NOTHING = "nothing"
+"""What came, where nothing came."""
+
+
+def faults(route: RouteContext, errors: Iterable[Mapping[str, Any]]) -> Iterator[ArgumentFault]:
+    """The faults behind pydantic's errors, whose `loc` begins with path, query, header or body."""
+    schemas: dict[str, Schema] = {}
+    for error in errors:
+        place = str(error["loc"][0]) if error["loc"] else "body"
+        if place not in schemas:
+            schemas[place] = _schema_of(route, place)
+        yield _fault(error, schemas[place], tuple(error["loc"][1:]))
+
+
+def _fault(error: Mapping[str, Any], root: Schema, loc: Sequence[str | int]) -> ArgumentFault:
+    kind, came = error["type"], error.get("input")
+    if kind == "json_invalid":
+        return ArgumentFault("", _json_hint(error), _shown(came, ()))
+    path, parent, schema = _walk(root, loc, missing=kind in {"missing", "extra_forbidden"})
+    pointer = "".join(f"/{_escape(part)}" for part in path)
+    if kind == "missing":
+        return ArgumentFault(pointer, in_words(schema, root), NOTHING)
+    if kind == "extra_forbidden":
+        known = list(parent.get("properties", {}))
+        expected = f"{UNKNOWN}; allowed: {', '.join(known) or 'none'}"
+        return ArgumentFault(pointer, expected, _shown(came, path), _closest(str(path[-1]), known))
+    expected = in_words(schema, root)
+    if kind in {"value_error", "assertion_error"}:
+        expected = f"{expected}; {error['msg'].partition(', ')[2]}"
+    near = None if _secret(path, schema) else _nearest(came, schema, root)
+    return ArgumentFault(pointer, expected, _shown(came, path, schema), near)
+
+
+def _walk(
+    root: Schema, loc: Sequence[str | int], *, missing: bool
+) -> tuple[list[str | int], Schema, Schema]:
+    """The path to the value, the schema around it, and its own.
+
+    Between the keys, pydantic's `loc` names branches of unions and validators; they are no keys.
+    """
+    path: list[str | int] = []
+    parent, schema = root, follow(root, root)
+    for position, part in enumerate(loc):
+        inside = _step(schema, part, root)
+        if inside is None and not (missing and position == len(loc) - 1):
+            continue
+        path.append(part)
+        parent, schema = schema, {} if inside is None else inside
+    return path, parent, schema
+
+
+def _step(schema: Schema, part: str | int, root: Schema) -> Schema | None:
+    if isinstance(part, int):
+        found = schema.get("items")
+    else:
+        found = schema.get("properties", {}).get(part)
+        if found is None and isinstance(schema.get("additionalProperties"), Mapping):
+            found = schema["additionalProperties"]
+    if isinstance(found, Mapping):
+        return follow(found, root)
+    branches = [follow(branch, root) for branch in schema.get("anyOf", schema.get("oneOf", ()))]
+    steps = (_step(branch, part, root) for branch in branches)
+    return next((step for step in steps if step is not None), None)
+
+
+def _nearest(came: Any, schema: Schema, root: Schema) -> Any:
+    """The valid value that was perhaps meant, or None."""
+    for branch in [schema, *schema.get("anyOf", ())]:
+        plain = follow(branch, root)
+        if "enum" in plain or "const" in plain:
+            near = _choice(came, plain.get("enum", [plain.get("const")]))
+        else:
+            near = _converted(came, plain)
+        if near is not None:
+            return near
+    return None
+
+
+def _choice(came: Any, choices: Sequence[Any]) -> Any:
+    if not isinstance(came, str):
+        return next((choice for choice in choices if str(choice) == str(came)), None)
+    words = {str(choice).casefold(): choice for choice in choices}
+    near = difflib.get_close_matches(came[:_LONGEST_VALUE].casefold().strip(), words, 1, 0.5)
+    return words[near[0]] if near else None
+
+
+def _converted(came: Any, schema: Schema) -> Any:
+    match schema.get("type"):
+        case "integer" | "number" as kind:
+            return _number(came, schema, whole=kind == "integer")
+        case "boolean":
+            return {"true": True, "false": False}.get(str(came).casefold())
+        case "array" | "object" as kind if isinstance(came, str):
+            return _parsed(came, list if kind == "array" else dict)
+        case "string" if isinstance(came, int | float) and not isinstance(came, bool):
+            return str(came)
+    return None
+
+
+def _number(came: Any, schema: Schema, *, whole: bool) -> float | None:
+    if isinstance(came, bool):
+        return None
+    try:
+        value = float(came)
+        near: float = round(value) if whole else value
+    except (TypeError, ValueError, OverflowError):
+        return None
+    least, most = schema.get("minimum"), schema.get("maximum")
+    if least is not None and near < least:
+        near = least
+    if most is not None and near > most:
+        near = most
+    return near if near != came or isinstance(came, str) else None
+
+
+def _parsed(text: str, kind: type) -> Any:
+    try:
+        value = json.loads(text[:_LONGEST_VALUE])
+    except (ValueError, RecursionError):
+        return None
+    return value if isinstance(value, kind) else None
+
+
+def _closest(name: str, known: Sequence[str]) -> str | None:
+    plain = {re.sub(r"[\W_]", "", word).casefold(): word for word in known}
+    wanted = re.sub(r"[\W_]", "", name[:_LONGEST_VALUE]).casefold()
+    near = difflib.get_close_matches(wanted, plain, 1, 0.6)
+    return plain[near[0]] if near else None
+
+
+def _shown(came: Any, path: Sequence[str | int], schema: Schema | None = None) -> Any:
+    if _secret(path, schema or {}):
+        return _HIDDEN
+    if isinstance(came, bool | int | float) or came is None:
+        return came if len(str(came)) <= _LONGEST_VALUE else f"{str(came)[:_LONGEST_VALUE]}…"
+    if isinstance(came, BaseModel):
+        came = came.model_dump()
+    if not isinstance(came, str):
+        came = _written(came)
+    came = came.encode(errors="replace").decode()
+    return came if len(came) <= _LONGEST_VALUE else f"{came[:_LONGEST_VALUE]}…"
+
+
+def _written(came: Any) -> str:
+    if isinstance(came, bytes):
+        return came.decode(errors="replace")
+    return orjson.dumps(_without_secrets(came), default=str).decode()
+
+
+def _without_secrets(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {
+            str(key): _HIDDEN if _SECRET.search(str(key)) else _without_secrets(item)
+            for key, item in value.items()
+        }
+    return [_without_secrets(item) for item in value] if isinstance(value, list) else value
+
+
+def _secret(path: Sequence[str | int], schema: Schema) -> bool:
+    named = any(isinstance(part, str) and _SECRET.search(part) for part in path)
+    return named or schema.get("format") == "password" or bool(schema.get("writeOnly"))
+
+
+def _escape(part: str | int) -> str:
+    return str(part).replace("~", "~0").replace("/", "~1")
+
+
+def _json_hint(error: Mapping[str, Any]) -> str:
+    return (
+        "one complete JSON value, names and texts in double quotes, no comments, no comma at the "
+        f"end ({error['ctx']['error']})"
+    )
+
+
+def _schema_of(route: RouteContext, place: str) -> Schema:
+    dependant = route.dependant
+    if place == "body":
+        field: ModelField | None = route.body_field
+        return {} if field is None else _json_schema(field)
+    fields: list[ModelField] = getattr(dependant, f"{place}_params", [])
+    properties: dict[str, Any] = {}
+    definitions: dict[str, Any] = {}
+    for field in fields:
+        schema = dict(_json_schema(field))
+        definitions |= schema.pop("$defs", {})
+        if isinstance(field.field_info.annotation, type) and issubclass(
+            field.field_info.annotation, BaseModel
+        ):
+            properties |= follow(schema, {"$defs": definitions}).get("properties", {})
+        else:
+            properties[field.validation_alias or field.alias] = schema
+    return {"type": "object", "properties": properties, "$defs": definitions}
+
+
+def _json_schema(field: ModelField) -> Schema:
+    adapter = field._type_adapter  # noqa: SLF001 - FastAPI has no public way to a field's schema
+    schema: Schema = adapter.json_schema()
+    return schema

@@ -1,0 +1,156 @@
+"""Every error of the doors becomes one answer here: RFC 9457, with what to do next."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Any
+
+import orjson
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import RouteContext
+from starlette.exceptions import HTTPException
+from starlette.types import Send
+
+from plugin.api.argument_faults import MOST_FAULTS, NOTHING, UNKNOWN, faults
+from plugin.api.problems import MEDIA_TYPE
+from plugin.errors import (
+    ArgumentFault,
+    BodyTooLarge,
+    InvalidArguments,
+    MethodNotAllowed,
+    NotAuthenticated,
+    NotFound,
+    PluginError,
+    UnsupportedMediaType,
+)
+
+log = logging.getLogger(__name__)
+
+_BY_STATUS: Mapping[int, type[PluginError]] = {
+    error.status: error
+    for error in (
+        NotAuthenticated,
+        NotFound,
+        MethodNotAllowed,
+        BodyTooLarge,
+        UnsupportedMediaType,
+        InvalidArguments,
+    )
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """An error as it is sent."""
+
+    status: int
+    code: str
+    title: str
+    detail: str
+    faults: Sequence[ArgumentFault] = ()
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    async def send(self, send: Send, request_id: str) -> None:
+        """Answer a request with it."""
+        body = orjson.dumps(self._body(request_id), default=str)
+        headers = [
+            (b"content-type", MEDIA_TYPE.encode()),
+            (b"content-length", b"%d" % len(body)),
+            (b"cache-control", b"no-store"),
+        ]
+        headers += [(name.lower().encode(), text.encode()) for name, text in self.headers.items()]
+        await send({"type": "http.response.start", "status": self.status, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+
+    def _body(self, request_id: str) -> dict[str, Any]:
+        body: dict[str, Any] = {
+            "type": f"urn:gpt-plugin:problem:{self.code}",
+            "title": self.title,
+            "status": self.status,
+            "detail": self.detail,
+            "code": self.code,
+            "request_id": request_id,
+        }
+        if self.faults:
+            body["errors"] = [_written(fault) for fault in self.faults]
+        return body
+
+
+def problem(error: Exception, route: RouteContext | None, request_id: str) -> Problem:
+    """The answer to `error`; `route` is the one that raised it, None before one was found."""
+    match error:
+        case PluginError():
+            detail = error.detail
+            return Problem(
+                error.status, error.code, error.title, detail, error.faults, error.headers
+            )
+        case RequestValidationError() if route is not None:
+            return _invalid(list(faults(route, error.errors())))
+        case HTTPException():
+            return _from_http(error)
+    log.error("request %s failed", request_id, exc_info=error)
+    return Problem(
+        PluginError.status,
+        PluginError.code,
+        PluginError.title,
+        "The service failed; the call may be right. Try again once; if it fails again, tell the "
+        f"operator of this service the request id {request_id}.",
+    )
+
+
+def _invalid(found: Sequence[ArgumentFault]) -> Problem:
+    shown = found[:MOST_FAULTS]
+    sentences = [_sentence(fault) for fault in shown]
+    if len(found) > len(shown):
+        sentences.append(f"{len(found) - len(shown)} more faults are not listed.")
+    kind = InvalidArguments
+    return Problem(kind.status, kind.code, kind.title, " ".join(sentences), shown)
+
+
+def _sentence(fault: ArgumentFault) -> str:
+    name = f"`{_argument(fault.pointer)}`"
+    if fault.expected.startswith(UNKNOWN):
+        meant = f"; did you mean `{fault.nearest}`?" if fault.nearest is not None else "."
+        return f"Unknown argument {name}{meant} A{fault.expected.removeprefix(f'{UNKNOWN}; a')}."
+    if fault.got == NOTHING:
+        return f"{name} is missing; give {fault.expected}."
+    meant = (
+        f" The nearest valid value is {_json(fault.nearest)}." if fault.nearest is not None else ""
+    )
+    return f"{name} must be {fault.expected}; got {_json(fault.got)}.{meant}"
+
+
+def _written(fault: ArgumentFault) -> dict[str, Any]:
+    written = {
+        "argument": _argument(fault.pointer),
+        "pointer": fault.pointer,
+        "expected": fault.expected,
+        "got": fault.got,
+    }
+    return written if fault.nearest is None else {**written, "nearest": fault.nearest}
+
+
+def _argument(pointer: str) -> str:
+    """`items[0].price` for `/items/0/price`, `body` for the whole."""
+    name = ""
+    for part in pointer.split("/")[1:]:
+        key = part.replace("~1", "/").replace("~0", "~")
+        name += f"[{key}]" if key.isdigit() and name else f".{key}" if name else key
+    return name or "body"
+
+
+def _json(value: Any) -> str:
+    return orjson.dumps(value, default=str).decode()
+
+
+def _from_http(error: HTTPException) -> Problem:
+    detail = error.detail if isinstance(error.detail, str) else _json(error.detail)
+    kind = _BY_STATUS.get(error.status_code)
+    headers = dict(error.headers or {})
+    if kind is not None:
+        return Problem(kind.status, kind.code, kind.title, detail, headers=headers)
+    title = HTTPStatus(error.status_code).phrase
+    return Problem(
+        error.status_code, title.lower().replace(" ", "_"), title, detail, headers=headers
+    )

@@ -1,0 +1,159 @@
+"""The gate: one pure-ASGI layer that finds the route, asks who calls, answers for what fails."""
+
+from collections.abc import Callable, Collection, Iterable
+from urllib.parse import quote
+
+from fastapi import FastAPI
+from fastapi.routing import RouteContext, iter_route_contexts
+from starlette.requests import ClientDisconnect
+from starlette.types import Message, Receive, Scope, Send
+
+from plugin.api.direct_route import machinery_app, operation_app
+from plugin.api.exception_handlers import problem
+from plugin.api.middleware import Exchange
+from plugin.api.route_table import Entry, RouteTable
+from plugin.auth.caller import Caller
+from plugin.errors import CannotRun, MethodNotAllowed, MissingScope, NotFound
+from plugin.operations import access_of
+
+Authenticate = Callable[[Iterable[tuple[bytes, bytes]]], Caller]
+"""From the headers of a request to its caller; raises `NotAuthenticated`."""
+
+_POLICY_VIOLATION = 1008  # RFC 6455 7.4.1
+
+
+def route_table(app: FastAPI, public: Collection[RouteContext]) -> RouteTable:
+    """Every route of `app`: those of `public` are open, all others must be operations."""
+    open_endpoints = {route.endpoint for route in public}
+    return RouteTable(
+        [_entry(route, is_open=route.endpoint in open_endpoints) for route in _routes(app)]
+    )
+
+
+def _routes(app: FastAPI) -> Iterable[RouteContext]:
+    return iter_route_contexts(app.routes)
+
+
+def _entry(route: RouteContext, *, is_open: bool) -> Entry:
+    if route.endpoint is None or route.path is None or route.methods is None:
+        raise CannotRun(
+            f"{route.path or route.original_route} is no route with methods, so the gate cannot "
+            "guard it: mounted applications and WebSockets are not served."
+        )
+    if is_open:
+        return Entry(route, machinery_app(route), None)
+    access = access_of(route.endpoint)
+    if access is None:
+        raise CannotRun(f"{route.path} is neither public nor declared with @operation(scope=...).")
+    return Entry(route, operation_app(route), access)
+
+
+class Gateway:
+    """Stands before every route. It expects an `Exchange` in the scope (see `middleware`).
+
+    Unknown paths and methods are answered without asking who calls, as all that exists is public in
+    the OpenAPI document; nothing else is reached without a Caller but what was declared open.
+    """
+
+    def __init__(self, app: FastAPI, table: RouteTable, authenticate: Authenticate) -> None:
+        self._app = app
+        self._table = table
+        self._authenticate = authenticate
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle a request; the lifespan passes, WebSockets are refused."""
+        match scope["type"]:
+            case "http":
+                await self._handle(scope, receive, send)
+            case "lifespan":
+                await self._app(scope, receive, send)
+            case _:
+                await receive()
+                reason = "this service speaks HTTP only"
+                await send({"type": "websocket.close", "code": _POLICY_VIOLATION, "reason": reason})
+
+    async def _handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        exchange: Exchange = scope["plugin.exchange"]
+        entry: Entry | None = None
+        try:
+            found = self._table.find(scope["method"], _path(scope))
+            if found is None:
+                await self._miss(scope, send)
+                return
+            entry, params = found
+            scope["route"] = entry.route
+            if entry.access is not None:
+                scope["plugin.caller"] = self._admit(scope, entry.access.scope)
+            scope["app"] = self._app
+            scope["endpoint"] = entry.route.endpoint
+            scope["path_params"] = dict(params)
+            if scope["method"] == "HEAD":
+                send = _without_content(send)
+            await entry.app(scope, receive, send)
+        except ClientDisconnect:
+            return  # nobody is left to answer
+        except Exception as error:
+            if exchange.status is not None:
+                raise  # an answer cut off must look cut off
+            route = entry.route if entry is not None else None
+            await problem(error, route, exchange.request_id).send(send, exchange.request_id)
+
+    def _admit(self, scope: Scope, wanted: str) -> Caller:
+        caller = self._authenticate(scope["headers"])
+        if caller.may(wanted):
+            return caller
+        held = " ".join(sorted(caller.scopes)) or "none"
+        raise MissingScope(
+            f"This operation needs the scope {wanted}; the key has {held}. Use a key with that "
+            "scope, or ask the operator for one.",
+            headers={
+                "www-authenticate": f'Bearer error="insufficient_scope", scope="{wanted}"',
+            },
+        )
+
+    async def _miss(self, scope: Scope, send: Send) -> None:
+        path, method = _path(scope), scope["method"]
+        allowed = self._table.allowed(path)
+        if not allowed:
+            other = path.rstrip("/") if path.endswith("/") else f"{path}/"
+            # Never to "//host": a browser takes that for an address.
+            if other and not other.startswith("//") and self._table.allowed(other):
+                await _redirect(scope, send, other)
+                return
+            raise NotFound("There is nothing at this path. GET /openapi.json lists what there is.")
+        listed = ", ".join(sorted({*allowed, "OPTIONS"}))
+        if method == "OPTIONS":
+            await _reply(send, 204, [(b"allow", listed.encode())])
+            return
+        raise MethodNotAllowed(
+            f"{method[:20]} is not offered at this path; use {' or '.join(sorted(allowed))}.",
+            headers={"allow": listed},
+        )
+
+
+def _path(scope: Scope) -> str:
+    path: str = scope["path"]
+    root: str = scope.get("root_path", "")
+    return path.removeprefix(root) if root else path
+
+
+def _without_content(send: Send) -> Send:
+    async def bare(message: Message) -> None:
+        if message["type"] == "http.response.body":
+            message = {**message, "body": b""}
+        await send(message)
+
+    return bare
+
+
+async def _redirect(scope: Scope, send: Send, path: str) -> None:
+    location = quote(scope.get("root_path", "") + path, safe="/:@!$&'()*+,;=~").encode()
+    if scope["query_string"]:
+        location += b"?" + scope["query_string"]
+    await _reply(send, 307, [(b"location", location)])
+
+
+async def _reply(send: Send, status: int, headers: list[tuple[bytes, bytes]]) -> None:
+    headers = [*headers, (b"content-length", b"0")] if status != 204 else headers  # noqa: PLR2004
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": b""})

@@ -1,0 +1,132 @@
+"""Request id, access log and body limit, as pure ASGI."""
+
+import re
+from collections.abc import Callable
+from os import urandom
+from typing import Protocol
+
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from plugin.api.exception_handlers import problem
+from plugin.errors import BodyTooLarge
+
+_SANE_ID = re.compile(rb"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+
+
+class AccessRecords(Protocol):
+    """Where one record a request goes."""
+
+    def write(self, record: dict[str, object]) -> None:
+        """Take a record, at once."""
+
+
+class Exchange:
+    """One request on its way: its id, and what has been answered so far. In `plugin.exchange`."""
+
+    __slots__ = ("_send", "request_id", "size", "status")
+
+    def __init__(self, send: Send, request_id: str) -> None:
+        self._send = send
+        self.request_id = request_id
+        self.status: int | None = None
+        self.size = 0
+
+    async def send(self, message: Message) -> None:
+        """Pass an answer on, with the request id among its headers."""
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            headers = message.get("headers", ())
+            message["headers"] = [*headers, (b"x-request-id", self.request_id.encode())]
+        elif message["type"] == "http.response.body":
+            self.size += len(message.get("body", b""))
+        await self._send(message)
+
+
+class RequestLog:
+    """Gives each request an id, its own where it brought a sane one, and writes one record of it.
+
+    The record holds no header, no query and no path but the route's template.
+    """
+
+    def __init__(
+        self, app: ASGIApp, records: AccessRecords | None, clock: Callable[[], float]
+    ) -> None:
+        self._app = app
+        self._records = records
+        self._clock = clock
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle a request; everything else passes."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started = self._clock()
+        exchange = scope["plugin.exchange"] = Exchange(send, _request_id(scope))
+        try:
+            await self._app(scope, receive, exchange.send)
+        finally:
+            if self._records is not None:
+                self._records.write(_record(scope, exchange, self._clock() - started))
+
+
+def _request_id(scope: Scope) -> str:
+    for name, value in scope["headers"]:
+        if name == b"x-request-id" and _SANE_ID.fullmatch(value):
+            return str(value, "ascii")
+    return "req_" + urandom(12).hex()
+
+
+def _record(scope: Scope, exchange: Exchange, seconds: float) -> dict[str, object]:
+    route, caller = scope.get("route"), scope.get("plugin.caller")
+    return {
+        "event": "request",
+        "request_id": exchange.request_id,
+        "method": scope["method"],
+        "path": None if route is None else route.path,
+        "status": exchange.status,
+        "bytes": exchange.size,
+        "ms": round(seconds * 1000, 2),
+        "caller": None if caller is None else caller.id,
+    }
+
+
+class BodyLimit:
+    """Refuses request bodies over `limit` bytes, announced or streamed."""
+
+    def __init__(self, app: ASGIApp, limit: int) -> None:
+        self._app = app
+        self._limit = limit
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle a request; everything else passes."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        if _announced(scope) > self._limit:
+            request_id = scope["plugin.exchange"].request_id
+            await problem(BodyTooLarge(self._detail), None, request_id).send(send, request_id)
+            return
+        left = self._limit
+
+        async def counted() -> Message:
+            nonlocal left
+            message = await receive()
+            left -= len(message.get("body", b""))
+            if left < 0:
+                # FastAPI turns any other exception of a body into "400, cannot be parsed".
+                raise HTTPException(BodyTooLarge.status, self._detail)
+            return message
+
+        await self._app(scope, counted, send)
+
+    @property
+    def _detail(self) -> str:
+        return f"A request body may have {self._limit} bytes at most; send less."
+
+
+def _announced(scope: Scope) -> int:
+    for name, value in scope["headers"]:
+        if name == b"content-length" and value.isdigit():
+            return int(value[:19])
+    return 0

@@ -1,0 +1,86 @@
+"""Settings in, ASGI application out: the order of the layers, and the routers by name."""
+
+import sys
+import time
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from importlib.metadata import version
+
+from fastapi import APIRouter, FastAPI
+from fastapi.routing import iter_route_contexts
+from starlette.types import ASGIApp
+
+from plugin.api import docs, documents, health, tools, well_known
+from plugin.api.access_log import AccessLog
+from plugin.api.gateway import Gateway, route_table
+from plugin.api.middleware import BodyLimit, RequestLog
+from plugin.auth.caller import Caller
+from plugin.operations import discover
+from plugin.services import open_services
+from plugin.settings import Settings, load
+
+_DISTRIBUTION = "gpt-plugin"
+
+
+def create_app(settings: Settings | None = None) -> ASGIApp:
+    """The whole service; without `settings` the environment is read.
+
+    Raises `CannotRun` for a setting, a template or an operation that cannot be served.
+    """
+    settings = settings or load()
+    records = _access_log(settings)
+    operations = discover(settings.operations)
+    doors = open_doors(operations, settings)
+
+    app = FastAPI(
+        openapi_url=None, docs_url=None, redoc_url=None, lifespan=_lifespan(settings, records)
+    )
+    for router in (*doors, *operations):
+        app.include_router(router)
+
+    def authenticate(headers: Iterable[tuple[bytes, bytes]]) -> Caller:
+        caller: Caller = app.state.services.authenticate(headers)
+        return caller
+
+    # From the inside out: a request passes the last one first.
+    public = [route for door in doors for route in iter_route_contexts(door.routes)]
+    service: ASGIApp = Gateway(app, route_table(app, public), authenticate)
+    service = BodyLimit(service, settings.body_limit)
+    return RequestLog(service, records, time.perf_counter)
+
+
+def open_doors(operations: Sequence[APIRouter], settings: Settings) -> list[APIRouter]:
+    """The routers that anyone may reach: what there is to call, and whether we live."""
+    contract = documents.build(operations, server=settings.base_url, version=version(_DISTRIBUTION))
+    openapi = documents.write(contract)
+    return [
+        documents.router(openapi),
+        well_known.router(settings.well_known_dir, settings.base_url),
+        tools.router(openapi),
+        docs.router(),
+        health.router,
+    ]
+
+
+def _access_log(settings: Settings) -> AccessLog | None:
+    if settings.log_level not in {"debug", "info"}:
+        return None
+    return AccessLog(sys.stderr.buffer, time.time)
+
+
+def _lifespan(
+    settings: Settings, records: AccessLog | None
+) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        if records is not None:
+            records.start()
+        try:
+            async with open_services(settings) as services:
+                app.state.services = services
+                yield
+        finally:
+            if records is not None:
+                records.close()
+
+    return lifespan

@@ -1,0 +1,86 @@
+"""Every long-lived object: built once, in this order, and closed in reverse."""
+
+import os
+import time
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from plugin.auth.bearer import BearerAuth
+from plugin.auth.key_ring import KeyRing, LastUse
+from plugin.auth.keys import KeyStore
+from plugin.errors import CannotRun
+from plugin.operations.open_meteo import OpenMeteo
+from plugin.outbound.client import GuardedClient
+from plugin.settings import Settings
+from plugin.storage import migrate
+from plugin.storage.database import ChangeWatch, open_blocking, open_database
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """What the gate and the operations work with."""
+
+    database: AsyncEngine
+    authenticate: BearerAuth
+    http: GuardedClient
+    weather: OpenMeteo
+
+    async def ready(self) -> bool:
+        """Whether the database answers."""
+        try:
+            async with self.database.connect() as connection:
+                await connection.execute(text("SELECT 1"))
+        except SQLAlchemyError:
+            return False
+        return True
+
+
+def prepare(settings: Settings) -> None:
+    """Make the data directory and bring the database to the newest schema."""
+    directory = settings.data_dir
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _unusable(directory, error.strerror) from None
+    if not os.access(directory, os.W_OK | os.X_OK):
+        raise _unusable(directory, "it is read-only for this user")
+    migrate.upgrade(settings.database)
+
+
+def _unusable(directory: Path, reason: str | None) -> CannotRun:
+    return CannotRun(
+        f"the data directory {directory} cannot be used: {reason}; give another PLUGIN_DATA_DIR"
+    )
+
+
+@asynccontextmanager
+async def open_services(settings: Settings) -> AsyncIterator[Services]:
+    """Open everything; what was opened is closed, even when a later part fails."""
+    url = settings.database
+    prepare(settings)
+    async with AsyncExitStack() as stack:
+        database = open_database(url)
+        stack.push_async_callback(database.dispose)
+
+        # Asked on the event loop, so it never waits: see KeyRing for what happens instead.
+        reader = open_blocking(url, wait=0)
+        stack.callback(reader.dispose)
+        watch = ChangeWatch(url, "api_key_changes")
+        stack.callback(watch.close)
+        keys = KeyRing(KeyStore(reader, time.time).list, watch, time.time)
+        last_use = LastUse(keys, database, time.time)
+        stack.push_async_callback(last_use.close)
+        last_use.start()
+
+        addresses = (settings.weather_forecast_url, settings.weather_geocoding_url)
+        http = await stack.enter_async_context(GuardedClient(trusted=addresses))
+        forecast, geocoding = addresses
+        weather = OpenMeteo(http, forecast_url=forecast, geocoding_url=geocoding)
+
+        yield Services(database, BearerAuth(keys), http, weather)
