@@ -24,9 +24,11 @@ Objects = Annotated[tuple[dict[str, Any], ...], NoDecode]
 
 
 def _well_known() -> Path:
-    # A wheel carries the folder inside the package, a checkout beside it.
-    packaged = _PACKAGE / ".well-known"
-    return packaged if packaged.is_dir() else _PACKAGE.parent / ".well-known"
+    # A plugin of one's own has the folder where it is started; a wheel carries ours inside the
+    # package, a checkout beside it.
+    places = (Path(".well-known"), _PACKAGE / ".well-known")
+    found = (place for place in places if (place / "ai-plugin.json").is_file())
+    return next(found, _PACKAGE.parent / ".well-known")
 
 
 class Settings(BaseSettings):
