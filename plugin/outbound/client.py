@@ -203,7 +203,7 @@ class GuardedClient:
                 content = await self._read(response)
                 names = {name.lower(): value for name, value in response.headers.items()}
                 return Fetched(str(response.url), response.status, names, content)
-        except (ClientError, ValueError, OSError) as error:
+        except (ClientError, ValueError, OSError, RuntimeError) as error:  # uvloop raises the last
             if isinstance(error, TimeoutError):
                 raise
             if isinstance(getattr(error, "os_error", None), _Inside):
