@@ -119,6 +119,7 @@ async def test_a_name_with_several_inner_addresses_is_refused() -> None:
             await client.fetch("https://plugin.example/")
 
 
+@pytest.mark.filterwarnings("ignore:A test tried to use socket")  # the first, public address
 async def test_what_is_connected_to_is_what_was_checked(serve: Serve) -> None:
     """A name that is public at first and inner later gains nothing: each socket is checked."""
     server = await serve(ok(b"inside"))
