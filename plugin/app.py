@@ -15,7 +15,7 @@ from plugin.api.access_log import AccessLog
 from plugin.api.gateway import Gateway, route_table
 from plugin.api.middleware import BodyLimit, RequestLog
 from plugin.auth.caller import Caller
-from plugin.operations import discover
+from plugin.operations import access_of, discover
 from plugin.services import open_services
 from plugin.settings import Settings, load
 
@@ -60,6 +60,17 @@ def open_doors(operations: Sequence[APIRouter], settings: Settings) -> list[APIR
         docs.router(),
         health.router,
     ]
+
+
+def scopes(settings: Settings) -> list[str]:
+    """Every scope that some operation asks for."""
+    routes = (
+        route
+        for router in discover(settings.operations)
+        for route in iter_route_contexts(router.routes)
+    )
+    found = (access_of(route.endpoint) for route in routes if route.endpoint is not None)
+    return sorted({access.scope for access in found if access is not None})
 
 
 def _access_log(settings: Settings) -> AccessLog | None:

@@ -1,11 +1,9 @@
 """Every long-lived object: built once, in this order, and closed in reverse."""
 
-import os
 import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
@@ -14,7 +12,6 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from plugin.auth.bearer import BearerAuth
 from plugin.auth.key_ring import KeyRing, LastUse
 from plugin.auth.keys import KeyStore
-from plugin.errors import CannotRun
 from plugin.operations.open_meteo import OpenMeteo
 from plugin.outbound.client import GuardedClient
 from plugin.settings import Settings
@@ -41,29 +38,11 @@ class Services:
         return True
 
 
-def prepare(settings: Settings) -> None:
-    """Make the data directory and bring the database to the newest schema."""
-    directory = settings.data_dir
-    try:
-        directory.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise _unusable(directory, error.strerror) from None
-    if not os.access(directory, os.W_OK | os.X_OK):
-        raise _unusable(directory, "it is read-only for this user")
-    migrate.upgrade(settings.database)
-
-
-def _unusable(directory: Path, reason: str | None) -> CannotRun:
-    return CannotRun(
-        f"the data directory {directory} cannot be used: {reason}; give another PLUGIN_DATA_DIR"
-    )
-
-
 @asynccontextmanager
 async def open_services(settings: Settings) -> AsyncIterator[Services]:
     """Open everything; what was opened is closed, even when a later part fails."""
     url = settings.database
-    prepare(settings)
+    migrate.prepare(settings.data_dir, url)
     async with AsyncExitStack() as stack:
         database = open_database(url)
         stack.push_async_callback(database.dispose)

@@ -24,7 +24,7 @@ class AccessLog:
         self._stream = stream
         self._clock = clock
         self._every = every
-        self._waiting: deque[dict[str, object]] = deque(maxlen=_CAPACITY)
+        self._waiting: deque[tuple[float, dict[str, object]]] = deque(maxlen=_CAPACITY)
         self._dropped = 0
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
@@ -39,8 +39,7 @@ class AccessLog:
         """Remember a record for the next batch."""
         if len(self._waiting) == _CAPACITY:
             self._dropped += 1
-        record["time"] = self._clock()
-        self._waiting.append(record)
+        self._waiting.append((self._clock(), record))
 
     def close(self) -> None:
         """Write what is left and end; a stuck reader is not waited for."""
@@ -57,10 +56,10 @@ class AccessLog:
 
     def _lines(self) -> Iterator[bytes]:
         while self._waiting:
-            yield _line(self._waiting.popleft())
+            yield _line(*self._waiting.popleft())
         if self._dropped:
             dropped, self._dropped = self._dropped, 0
-            yield _line({"time": self._clock(), "event": "records_dropped", "count": dropped})
+            yield _line(self._clock(), {"event": "records_dropped", "count": dropped})
 
     def _put(self, piece: bytes) -> None:
         try:
@@ -77,7 +76,6 @@ class JsonLines(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """One line; a traceback is a field of it."""
         entry: dict[str, object] = {
-            "time": record.created,
             "event": "log",
             "level": record.levelname.lower(),
             "logger": record.name,
@@ -85,14 +83,12 @@ class JsonLines(logging.Formatter):
         }
         if record.exc_info:
             entry["traceback"] = self.formatException(record.exc_info)
-        return _line(entry).decode().rstrip()
+        return _line(record.created, entry).decode().rstrip()
 
 
-def _line(entry: dict[str, object]) -> bytes:
-    moment = entry["time"]
-    if isinstance(moment, float):
-        entry["time"] = datetime.fromtimestamp(moment, UTC).isoformat(timespec="milliseconds")
-    return orjson.dumps(entry, default=str, option=orjson.OPT_APPEND_NEWLINE)
+def _line(moment: float, entry: dict[str, object]) -> bytes:
+    time = datetime.fromtimestamp(moment, UTC).isoformat(timespec="milliseconds")
+    return orjson.dumps({"time": time, **entry}, default=str, option=orjson.OPT_APPEND_NEWLINE)
 
 
 def _pieces(lines: Iterator[bytes]) -> Iterator[bytes]:

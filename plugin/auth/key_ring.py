@@ -3,18 +3,16 @@
 import asyncio
 import hmac
 import logging
-import sqlite3
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import update
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from plugin.auth.caller import Caller
 from plugin.auth.keys import KeyRecord, api_keys, hash_key, well_formed
 from plugin.errors import NotAuthenticated
-from plugin.storage.database import ChangeWatch
+from plugin.storage.database import FAILURES, ChangeWatch
 
 log = logging.getLogger(__name__)
 
@@ -68,7 +66,7 @@ class KeyRing:
             if settled is not None:
                 self._held = {record.hash: _hold(record) for record in self._read()}
                 settled()
-        except (sqlite3.Error, SQLAlchemyError):
+        except FAILURES:
             # Before authentication nothing may end in a 5xx; once is enough in the log.
             if not self._failing:
                 log.exception("the keys cannot be read; those last read stay in force")
@@ -109,7 +107,7 @@ class LastUse:
         used, self._ring.used = self._ring.used, set()
         try:
             await self._write(list(used))
-        except SQLAlchemyError as error:
+        except FAILURES as error:
             self._ring.used |= used
             log.warning("the last use of %d keys could not be written: %s", len(used), error)
 

@@ -11,4 +11,4 @@ FINE, FINDINGS, CANNOT_RUN = 0, 1, 2
 def fail(message: str) -> NoReturn:
     """End with exit code 2 and one line that says what to do."""
     typer.echo(f"error: {' '.join(message.split())}", err=True)
-    raise typer.Exit(CANNOT_RUN)
+    raise SystemExit(CANNOT_RUN)

@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import Engine, MetaData, create_engine, event
 from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from plugin.errors import CannotRun
@@ -21,6 +22,9 @@ metadata = MetaData(
     }
 )
 """Every table of the plugin; the room that owns a table defines it here."""
+
+FAILURES: tuple[type[Exception], ...] = (sqlite3.Error, SQLAlchemyError)
+"""What is raised when the database cannot do what was asked."""
 
 BUSY_SECONDS = 5.0
 """How long a statement waits for another process's write."""
@@ -80,7 +84,7 @@ class ChangeWatch:
     def moved(self) -> Callable[[], None] | None:
         """None when nothing changed; otherwise what to call once the change has been read.
 
-        Raises `sqlite3.Error` when the database cannot be asked.
+        Raises one of `FAILURES` when the database cannot be asked.
         """
         version = self._one("PRAGMA data_version")
         seen = self._seen

@@ -1,6 +1,7 @@
 """Brings a database to the newest schema, and costs almost nothing when it is there already."""
 
 import contextlib
+import os
 import sqlite3
 import time
 from pathlib import Path
@@ -15,6 +16,17 @@ from plugin.storage.database import open_blocking, sqlite_path
 MIGRATIONS = Path(__file__).parent / "migrations"
 _PATIENCE = 20.0
 """Seconds to wait for another process that is migrating the same database."""
+
+
+def prepare(directory: Path, url: str) -> None:
+    """Make the data directory, and bring the database of `url` to the newest schema."""
+    try:
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise _unusable(directory, str(error.strerror).lower()) from None
+    if not os.access(directory, os.W_OK | os.X_OK):
+        raise _unusable(directory, "it is read-only for this user")
+    upgrade(url)
 
 
 def upgrade(url: str) -> None:
@@ -51,6 +63,13 @@ def current(path: Path) -> str | None:
             f"{path} is not a usable database ({error}); restore it or move it away"
         ) from None
     return str(row[0]) if row else None
+
+
+def _unusable(directory: Path, reason: str) -> CannotRun:
+    return CannotRun(
+        f"the data directory {directory} cannot be used: {reason}; make it writable, or give "
+        "another PLUGIN_DATA_DIR"
+    )
 
 
 def _run_patiently(url: str) -> None:

@@ -1,0 +1,219 @@
+"""`plugin serve` and `plugin up`: check everything first, then listen until told to stop."""
+
+import errno
+import os
+import signal
+import socket
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import typer
+
+if TYPE_CHECKING:
+    import uvicorn
+
+    from plugin.settings import Settings
+
+Host = Annotated[str | None, typer.Option(help="Address to listen on (PLUGIN_HOST).")]
+Port = Annotated[int | None, typer.Option(help="Port to listen on (PLUGIN_PORT).")]
+Workers = Annotated[int | None, typer.Option(help="Number of processes (PLUGIN_WORKERS).")]
+
+_GRACE_SECONDS = 10
+_READY_SECONDS = 30
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command()(serve)
+    app.command()(up)
+
+
+def serve(host: Host = None, port: Port = None, workers: Workers = None) -> None:
+    """Serve the plugin."""
+    settings, listener = _check(host, port, workers)
+
+    def announce() -> None:
+        import logging
+
+        logging.getLogger("plugin").info("listening on %s", settings.base_url)
+
+    _listen(settings, listener, announce)
+
+
+def up(host: Host = None, port: Port = None, workers: Workers = None) -> None:
+    """Serve the plugin, with a first API key if there is none, and say how to call it."""
+    settings, listener = _check(host, port, workers)
+    key = _first_key(settings)
+    _listen(settings, listener, lambda: typer.echo(_banner(settings, key)))
+    typer.echo("stopped")
+
+
+def _check(
+    host: str | None, port: int | None, workers: int | None
+) -> "tuple[Settings, socket.socket]":
+    """Read the settings, take the port, migrate; each failure is one line."""
+    given = {"PLUGIN_HOST": host, "PLUGIN_PORT": port, "PLUGIN_WORKERS": workers}
+    # Workers are processes of their own and read the same environment.
+    os.environ.update({name: str(value) for name, value in given.items() if value is not None})
+    signal.signal(signal.SIGTERM, _interrupt)
+    from plugin.settings import load, unknown_names
+    from plugin.storage.migrate import prepare
+
+    settings = load()
+    for line in unknown_names(os.environ):
+        typer.echo(f"warning: {line}", err=True)
+    listener = _bind(settings.host, settings.port)
+    os.environ["PLUGIN_PORT"] = str(listener.getsockname()[1])
+    settings = load()
+    prepare(settings.data_dir, settings.database)
+    return settings, listener
+
+
+def _bind(host: str, port: int) -> socket.socket:
+    from plugin.errors import CannotRun
+
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+        listener.listen(2048)
+    except OSError as error:
+        listener.close()
+        raise CannotRun(_why_not(error, host, port)) from None
+    listener.set_inheritable(True)
+    return listener
+
+
+def _why_not(error: OSError, host: str, port: int) -> str:
+    match error.errno:
+        case errno.EADDRINUSE:
+            return (
+                f"port {port} on {host} is in use; stop what listens there, or choose another with "
+                "PLUGIN_PORT or --port"
+            )
+        case errno.EACCES:
+            return (
+                f"port {port} is not allowed for this user; choose one from 1024 on (PLUGIN_PORT)"
+            )
+        case _:
+            return f"{host} is no address of this machine ({error.strerror}); set PLUGIN_HOST"
+
+
+def _listen(settings: "Settings", listener: socket.socket, announce: Callable[[], None]) -> None:
+    """Serve until a signal; a clean stop returns."""
+    import threading
+
+    config = _configuration(settings)
+    waiting = threading.Thread(target=_when_ready, args=(listener, announce), daemon=True)
+    waiting.start()
+    try:
+        _run(config, listener)
+    except KeyboardInterrupt:
+        # uvicorn has stopped in good order by now, and repeats the signal that told it to.
+        return
+
+
+def _configuration(settings: "Settings") -> "uvicorn.Config":
+    import uvicorn
+
+    from plugin.app import create_app
+
+    application = create_app(settings)
+    return uvicorn.Config(
+        application if settings.workers == 1 else "plugin.app:create_app",
+        factory=settings.workers > 1,
+        workers=settings.workers,
+        loop="uvloop" if sys.platform != "win32" else "auto",
+        http="httptools",
+        ws="none",
+        lifespan="on",
+        access_log=False,
+        server_header=False,
+        proxy_headers=bool(settings.trusted_proxies),
+        forwarded_allow_ips=list(settings.trusted_proxies),
+        timeout_graceful_shutdown=_GRACE_SECONDS,
+        log_config=_log_config(settings.log_level),
+    )
+
+
+def _run(config: "uvicorn.Config", listener: socket.socket) -> None:
+    import uvicorn
+    from uvicorn.supervisors import Multiprocess
+
+    if config.workers == 1:
+        uvicorn.Server(config).run(sockets=[listener])
+    else:
+        Multiprocess(config, sockets=[listener]).run()
+
+
+def _log_config(level: str) -> dict[str, Any]:
+    own = {"level": level.upper()}
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {"json": {"()": "plugin.api.access_log.JsonLines"}},
+        "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json"}},
+        "root": {"handlers": ["stderr"], "level": "WARNING"},
+        "loggers": {"plugin": own, "uvicorn": own if level == "debug" else {"level": "WARNING"}},
+    }
+
+
+def _when_ready(listener: socket.socket, announce: Callable[[], None]) -> None:
+    """Call `announce` as soon as the service answers."""
+    import http.client
+
+    address, port = listener.getsockname()[:2]
+    address = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address, address)  # noqa: S104 - compared, not bound
+    connection = http.client.HTTPConnection(address, port, timeout=_READY_SECONDS)
+    try:
+        # The port is open already: this waits in the queue until the service takes it.
+        connection.request("GET", "/healthz")
+        connection.getresponse().read()
+    except (OSError, http.client.HTTPException):
+        return
+    finally:
+        connection.close()
+    announce()
+
+
+def _first_key(settings: "Settings") -> str | None:
+    import time
+
+    from plugin.auth import first_key
+    from plugin.auth.keys import KeyStore
+    from plugin.storage.database import open_blocking
+
+    engine = open_blocking(settings.database)
+    try:
+        return first_key.ensure(KeyStore(engine, time.time), settings.data_dir)
+    finally:
+        engine.dispose()
+
+
+def _banner(settings: "Settings", key: str | None) -> str:
+    from shlex import quote
+
+    from plugin.auth.first_key import FILE
+
+    base, file = settings.base_url, (settings.data_dir / FILE).absolute()
+    kept = f"in {file} (only you can read it)"
+    if not file.exists():
+        kept = "made before; `plugin keys create --name NAME` makes another"
+    return "\n".join(
+        (
+            "gpt-plugin is up; Ctrl-C stops it.",
+            f"  manifest  {base}/.well-known/ai-plugin.json",
+            f"  openapi   {base}/openapi.json",
+            f"  docs      {base}/docs",
+            f"  key       {key or kept}",
+            *((f"            kept {kept}",) if key else ()),
+            f'  try       curl -H "Authorization: Bearer $(cat {quote(str(file))})" {base}/todos',
+            f"  later     export OPENAI_API_BASE={base}/v1  # for the GPT API, not built yet",
+        )
+    )
+
+
+def _interrupt(_signal: int, _frame: object) -> NoReturn:
+    raise KeyboardInterrupt
