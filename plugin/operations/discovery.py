@@ -1,6 +1,7 @@
 """Finds the operations of packages, and refuses at the start what could not be served safely."""
 
 import re
+import sys
 from collections.abc import Iterator, Sequence
 from importlib import import_module
 from pkgutil import iter_modules
@@ -24,6 +25,9 @@ def discover(packages: Sequence[str]) -> list[APIRouter]:
     Raises `CannotRun` for a package that is not there, and for a route that is no operation or
     whose name no model could call: nothing is served that was not declared.
     """
+    if packages and "" not in sys.path:
+        # a command on the path does not look where it is started; last, so that it hides nothing
+        sys.path.append("")
     routers: list[APIRouter] = []
     seen: dict[str, str] = {}
     for package in dict.fromkeys((BUILT_IN, *packages)):
