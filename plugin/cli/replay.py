@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from plugin.cli.under_test import UnderTest, Where
+    from plugin.contract.operation import Contract
     from plugin.harness.replay import Replayed
     from plugin.harness.transcript import Unreadable
 
@@ -110,14 +111,12 @@ async def _replay(where: "Where", run: _Run) -> bool:
 async def _events(
     service: "UnderTest", where: "Where", run: _Run
 ) -> "AsyncIterator[Replayed | Unreadable]":
-    from plugin.cli.sources import load
     from plugin.contract.names import names
-    from plugin.contract.openapi import read
     from plugin.harness import transcript
     from plugin.harness.checks import Checks, Limits
     from plugin.harness.replay import Replay, Rules
 
-    contract = read(load(run.openapi)) if run.openapi else await service.contract()
+    contract = _read(run.openapi) if run.openapi else await service.contract()
     replay = Replay(
         operations=names(contract),
         send=service.send,
@@ -127,6 +126,13 @@ async def _events(
     with open_calls(run.calls) as stream:
         async for event in replay.run(transcript.read(stream)):
             yield event
+
+
+def _read(source: str) -> "Contract":
+    from plugin.cli.sources import load
+    from plugin.contract.openapi import read
+
+    return read(load(source))
 
 
 @contextmanager

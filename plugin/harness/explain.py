@@ -5,6 +5,7 @@ to name what a model got wrong. Single constraints and conditions are again json
 """
 
 from collections.abc import Iterator
+from difflib import get_close_matches
 from functools import reduce
 from typing import Any
 
@@ -174,9 +175,7 @@ class _Walk:
         elif near is not None:
             yield Fault(at, FaultKind.NEAR_MISS_KEY, f"`{key}` is unknown; write `{near}`")
         else:
-            known = ", ".join(f"`{name}`" for name in schema.get("properties", {})) or "none"
-            message = f"`{key}` is unknown; known here: {known}"
-            yield Fault(at, FaultKind.UNKNOWN_KEY, message)
+            yield _unknown_key(key, list(schema.get("properties", {})), at)
 
     def _array(self, schema: dict[str, Any], value: list[Any], at: str) -> Iterator[Fault]:
         first = schema.get("prefixItems", [])
@@ -261,6 +260,13 @@ def _missing(key: str, schema: Any, at: str) -> Fault:
     asked = f" ({expected})" if expected else ""
     message = f"`{key}`{asked} is required and missing"
     return Fault(child(at, key), FaultKind.MISSING_REQUIRED, message)
+
+
+def _unknown_key(key: str, known: list[str], at: str) -> Fault:
+    near = get_close_matches(key, known, n=1)
+    listed = ", ".join(f"`{name}`" for name in known) or "none"
+    hint = f"did you mean `{near[0]}`?" if near else f"known here: {listed}"
+    return Fault(at, FaultKind.UNKNOWN_KEY, f"`{key}` is unknown; {hint}")
 
 
 def _name(pointer: str) -> str:

@@ -92,7 +92,7 @@ def junit(events: Iterable[Replayed | Unreadable]) -> bytes:
 def explanation(replayed: Replayed) -> list[str]:
     """Why a call did not pass, a line each: the service's failures, then the call's faults."""
     lines = [f"{check.check}: {check.message}" for check in replayed.checks if not check.ok]
-    lines += [f"{fault.fault} {fault.pointer}: {fault.message}" for fault in replayed.faults]
+    lines += [f"{fault.fault}: {fault.message}" for fault in replayed.faults]
     return [*lines, replayed.reason] if replayed.reason else lines
 
 
