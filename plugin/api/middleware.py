@@ -46,7 +46,8 @@ class Exchange:
 class RequestLog:
     """Gives each request an id, its own where it brought a sane one, and writes one record of it.
 
-    The record holds no header, no query and no path but the route's template.
+    The record holds no header, no query and no path but the route's template. Its client is the
+    other end of the connection, or whom a trusted proxy names.
     """
 
     def __init__(
@@ -78,10 +79,11 @@ def _request_id(scope: Scope) -> str:
 
 
 def _record(scope: Scope, exchange: Exchange, seconds: float) -> dict[str, object]:
-    route, caller = scope.get("route"), scope.get("plugin.caller")
+    route, caller, client = scope.get("route"), scope.get("plugin.caller"), scope.get("client")
     return {
         "event": "request",
         "request_id": exchange.request_id,
+        "client": None if client is None else client[0],
         "method": scope["method"],
         "path": None if route is None else route.path,
         "status": exchange.status,
