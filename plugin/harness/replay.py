@@ -10,6 +10,8 @@ from http import HTTPStatus
 from time import perf_counter
 from typing import Any
 
+import jsonschema_rs
+
 from plugin.contract.operation import Operation
 from plugin.contract.requests import NotExpressible, Request, build
 from plugin.harness.checks import Check, Checks
@@ -119,7 +121,7 @@ class Replay:
             return at.outcome(Outcome.NOT_SENT, status=response.status, reason=reason)
         checks = self.checks(operation, Exchange(request, response, milliseconds))
         if not at.verdict.faults:
-            checks = (*checks, _accepted(response.status))
+            checks = (*checks, _accepted(operation, at.verdict.arguments, response.status))
         outcome = _blame(at.verdict, response.status, checks)
         return at.outcome(
             outcome, status=response.status, milliseconds=round(milliseconds, 3), checks=checks
@@ -155,11 +157,19 @@ def _is_unreadable(verdict: Verdict) -> bool:
     return not isinstance(verdict.arguments, dict)
 
 
-def _accepted(status: int) -> Check:
-    """A call that fits the contract must not be refused as if it did not."""
-    refused = status in (HTTPStatus.BAD_REQUEST, HTTPStatus.UNPROCESSABLE_ENTITY)
+def _accepted(operation: Operation, arguments: Any, status: int) -> Check:
+    """A call that fits the contract must not be refused as if it did not.
+
+    The judge takes no `format` as a promise, but a service may: a refusal of one is no breach.
+    """
+    refused = status == HTTPStatus.UNPROCESSABLE_ENTITY and _formats_fit(operation, arguments)
     message = "the call fits the contract, but the service refused its arguments" if refused else ""
     return Check("accepted", not refused, message)
+
+
+def _formats_fit(operation: Operation, arguments: Any) -> bool:
+    formats = jsonschema_rs.Draft202012Validator(operation.schema, validate_formats=True)
+    return formats.is_valid(arguments)
 
 
 def _blame(verdict: Verdict, status: int, checks: tuple[Check, ...]) -> Outcome:
