@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from plugin.cli.under_test import UnderTest, Where
-    from plugin.contract.operation import Contract
     from plugin.harness.replay import Replayed
     from plugin.harness.transcript import Unreadable
 
@@ -28,7 +27,7 @@ class _Run:
     """What is replayed, how strictly, and where the report goes."""
 
     calls: str
-    openapi: str | None
+    document: bytes | None
     allow_consequential: bool
     max_characters: int
     max_seconds: float
@@ -76,12 +75,14 @@ def replay(  # noqa: PLR0913 - each is one documented option
 
     Without --app or --url the calls go to this service, in this process, on a throw-away database.
     """
+    from plugin.cli.sources import load
     from plugin.cli.under_test import Where
 
     if app and url:
         fail("--app and --url exclude each other; give the one service to replay against")
     where = Where(app, url, key, tuple(allow_host or ()), max_seconds)
-    run = _Run(calls, openapi, allow_consequential, max_characters, max_seconds, as_json, junit)
+    document = load(openapi) if openapi else None
+    run = _Run(calls, document, allow_consequential, max_characters, max_seconds, as_json, junit)
     raise typer.Exit(FINDINGS if asyncio.run(_replay(where, run)) else FINE)
 
 
@@ -112,11 +113,12 @@ async def _events(
     service: "UnderTest", where: "Where", run: _Run
 ) -> "AsyncIterator[Replayed | Unreadable]":
     from plugin.contract.names import names
+    from plugin.contract.openapi import read
     from plugin.harness import transcript
     from plugin.harness.checks import Checks, Limits
     from plugin.harness.replay import Replay, Rules
 
-    contract = _read(run.openapi) if run.openapi else await service.contract()
+    contract = read(run.document) if run.document else await service.contract()
     replay = Replay(
         operations=names(contract),
         send=service.send,
@@ -126,13 +128,6 @@ async def _events(
     with open_calls(run.calls) as stream:
         async for event in replay.run(transcript.read(stream)):
             yield event
-
-
-def _read(source: str) -> "Contract":
-    from plugin.cli.sources import load
-    from plugin.contract.openapi import read
-
-    return read(load(source))
 
 
 @contextmanager
