@@ -1,7 +1,7 @@
 """The models that requests and replies of operations inherit from: strict in, documented out."""
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, get_args
 
 from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler
 from pydantic_core import CoreSchema, core_schema
@@ -20,6 +20,13 @@ def _harden(node: Any) -> Any:
         copy["strict"] = True
     before = _BEFORE.get(kind) if isinstance(kind, str) else None
     return core_schema.no_info_before_validator_function(before, copy) if before else copy
+
+
+def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for argument in get_args(annotation):
+        yield from _models_in(argument)
 
 
 def _integer(value: Any) -> Any:
@@ -56,7 +63,7 @@ class Arguments(BaseModel):
     """A request body, judged as JSON is: no unknown key, no `"3"` for 3, no `true` for 1.
 
     3.0 is the integer 3, as JSON Schema has it. Dates, enums and UUIDs are read from their text.
-    The rule holds for models that stand inside this one too.
+    A model that stands inside this one inherits from `Arguments` too, or its class is an error.
     """
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True)
@@ -68,6 +75,14 @@ class Arguments(BaseModel):
         # Python mode refuses 3.0 for an integer and the text of a date, an enum or a UUID.
         hardened: CoreSchema = _harden(handler(source))
         return hardened
+
+    @classmethod
+    def __pydantic_on_complete__(cls) -> None:
+        """Refuse a class that would let unknown keys in through a model inside it."""
+        for name, field in cls.model_fields.items():
+            for inner in _models_in(field.annotation):
+                if not issubclass(inner, Arguments):
+                    raise TypeError(f"{cls.__name__}.{name}: {inner.__name__} must be Arguments")
 
 
 class QueryArguments(BaseModel):
