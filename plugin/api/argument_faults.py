@@ -10,7 +10,6 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-import orjson
 from fastapi._compat import ModelField
 from fastapi.routing import RouteContext
 from pydantic import BaseModel
@@ -22,6 +21,7 @@ Schema = Mapping[str, Any]
 
 MOST_FAULTS = 20
 _LONGEST_VALUE = 120
+_SAFE_INTEGER = 2**53  # beyond it, readers of JSON begin to round
 _SECRET = re.compile(
     r"pass(word|phrase)|secret|token|api_?key|authorization|credential", re.IGNORECASE
 )
@@ -141,7 +141,8 @@ def _number(came: Any, schema: Schema, *, whole: bool) -> float | None:
         near = least
     if most is not None and near > most:
         near = most
-    return near if near != came or isinstance(came, str) else None
+    is_news = near != came or isinstance(came, str)
+    return near if is_news and abs(near) <= _SAFE_INTEGER else None
 
 
 def _parsed(text: str, kind: type) -> Any:
@@ -162,20 +163,19 @@ def _closest(name: str, known: Sequence[str]) -> str | None:
 def _shown(came: Any, path: Sequence[str | int], schema: Schema | None = None) -> Any:
     if _secret(path, schema or {}):
         return _HIDDEN
-    if isinstance(came, bool | int | float) or came is None:
-        return came if len(str(came)) <= _LONGEST_VALUE else f"{str(came)[:_LONGEST_VALUE]}…"
-    if isinstance(came, BaseModel):
-        came = came.model_dump()
-    if not isinstance(came, str):
-        came = _written(came)
-    came = came.encode(errors="replace").decode()
-    return came if len(came) <= _LONGEST_VALUE else f"{came[:_LONGEST_VALUE]}…"
+    if came is None or (isinstance(came, int | float) and abs(came) <= _SAFE_INTEGER):
+        return came
+    text = came if isinstance(came, str) else _written(came)
+    return text if len(text) <= _LONGEST_VALUE else f"{text[:_LONGEST_VALUE]}…"
 
 
 def _written(came: Any) -> str:
     if isinstance(came, bytes):
         return came.decode(errors="replace")
-    return orjson.dumps(_without_secrets(came), default=str).decode()
+    try:
+        return json.dumps(_without_secrets(came), default=str, ensure_ascii=False)
+    except (ValueError, RecursionError):
+        return "a value nested too deeply"
 
 
 def _without_secrets(value: Any) -> Any:

@@ -31,12 +31,13 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from plugin.api.query_names import QueryNames
-from plugin.errors import UnsupportedMediaType
+from plugin.errors import InvalidArguments, UnsupportedMediaType
 
 _OK = 200
 _WITHOUT_CONTENT = frozenset({204, 205, 304})
 _JSON = b"application/json"
 _EXCERPT = 1_000
+_MOST_ERRORS = 1_000
 _NO_QUERY = QueryParams("")
 
 Given = tuple[tuple[str, int], ...]
@@ -228,6 +229,12 @@ def _validate_body(field: ModelField, content: bytes, scope: Scope) -> tuple[Any
     try:
         return field._type_adapter.validate_json(content), []  # noqa: SLF001 - from bytes, without a dictionary between
     except ValidationError as error:
+        if error.error_count() > _MOST_ERRORS:
+            # Half a million of them would hold the event loop for seconds.
+            raise InvalidArguments(
+                f"The body breaks its schema in {error.error_count()} places; see /openapi.json, "
+                "and try with a smaller value first."
+            ) from None
         errors = error.errors(include_url=False)
         if errors[0]["type"] == "json_invalid":
             raise _not_json(content, errors[0]["ctx"]["error"]) from None

@@ -1,5 +1,6 @@
 """Every error of the doors becomes one answer here: RFC 9457, with what to do next."""
 
+import json
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -53,7 +54,7 @@ class Problem:
 
     async def send(self, send: Send, request_id: str) -> None:
         """Answer a request with it."""
-        body = orjson.dumps(self._body(request_id), default=str)
+        body = _dump(self._body(request_id))
         headers = [
             (b"content-type", MEDIA_TYPE.encode()),
             (b"content-length", b"%d" % len(body)),
@@ -86,7 +87,7 @@ def problem(error: Exception, route: RouteContext | None, request_id: str) -> Pr
                 error.status, error.code, error.title, detail, error.faults, error.headers
             )
         case RequestValidationError() if route is not None:
-            return _invalid(list(faults(route, error.errors())))
+            return _invalid(route, error.errors())
         case HTTPException():
             return _from_http(error)
     log.error("request %s failed", request_id, exc_info=error)
@@ -99,11 +100,11 @@ def problem(error: Exception, route: RouteContext | None, request_id: str) -> Pr
     )
 
 
-def _invalid(found: Sequence[ArgumentFault]) -> Problem:
-    shown = found[:MOST_FAULTS]
+def _invalid(route: RouteContext, errors: Sequence[Mapping[str, Any]]) -> Problem:
+    shown = list(faults(route, errors[:MOST_FAULTS]))
     sentences = [_sentence(fault) for fault in shown]
-    if len(found) > len(shown):
-        sentences.append(f"{len(found) - len(shown)} more faults are not listed.")
+    if len(errors) > len(shown):
+        sentences.append(f"{len(errors) - len(shown)} more faults are not listed.")
     kind = InvalidArguments
     return Problem(kind.status, kind.code, kind.title, " ".join(sentences), shown)
 
@@ -141,7 +142,15 @@ def _argument(pointer: str) -> str:
 
 
 def _json(value: Any) -> str:
-    return orjson.dumps(value, default=str).decode()
+    return _dump(value).decode()
+
+
+def _dump(value: Any) -> bytes:
+    try:
+        return orjson.dumps(value, default=str)
+    except TypeError:
+        # Half a surrogate pair, or an integer over 64 bits, in what a caller sent or a route said.
+        return json.dumps(value, default=str).encode()
 
 
 def _from_http(error: HTTPException) -> Problem:

@@ -121,12 +121,13 @@ class Gateway:
                 await _redirect(scope, send, other)
                 return
             raise NotFound("There is nothing at this path. GET /openapi.json lists what there is.")
+        offered = sorted(allowed - {"HEAD"} or allowed)
         listed = ", ".join(sorted({*allowed, "OPTIONS"}))
         if method == "OPTIONS":
             await _reply(send, 204, [(b"allow", listed.encode())])
             return
         raise MethodNotAllowed(
-            f"{method[:20]} is not offered at this path; use {' or '.join(sorted(allowed))}.",
+            f"{method[:20]} is not offered at this path; use {' or '.join(offered)}.",
             headers={"allow": listed},
         )
 

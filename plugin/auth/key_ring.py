@@ -107,6 +107,9 @@ class LastUse:
         used, self._ring.used = self._ring.used, set()
         try:
             await self._write(list(used))
+        except asyncio.CancelledError:
+            self._ring.used |= used
+            raise
         except FAILURES as error:
             self._ring.used |= used
             log.warning("the last use of %d keys could not be written: %s", len(used), error)
