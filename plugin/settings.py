@@ -3,7 +3,7 @@
 import difflib
 import ipaddress
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -153,7 +153,8 @@ class Settings(BaseSettings):
         """The address to tell callers, without a slash at its end."""
         if self.public_url:
             return self.public_url.rstrip("/")
-        host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(self.host, self.host)  # noqa: S104 - compared, not bound
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)  # noqa: S104 - compared, not bound
+        host = f"[{host}]" if ":" in host else host
         return f"http://{host}:{self.port}"
 
 
@@ -167,14 +168,17 @@ def load() -> Settings:
 
 def unknown_names(environment: Mapping[str, str]) -> list[str]:
     """One line for each `PLUGIN_` variable that is no setting, with the name perhaps meant."""
-    known = [PREFIX + name.upper() for name in Settings.model_fields]
     given = (name for name in sorted(environment) if name.upper().startswith(PREFIX))
-    return [_unknown(name, known) for name in given if name.upper() not in known]
+    return [_unknown(name) for name in given if _field(name) not in Settings.model_fields]
 
 
-def _unknown(name: str, known: Iterable[str]) -> str:
-    near = difflib.get_close_matches(name.upper(), list(known), n=1)
-    meant = f"; did you mean {near[0]}?" if near else ""
+def _field(name: str) -> str:
+    return name[len(PREFIX) :].lower()
+
+
+def _unknown(name: str) -> str:
+    near = difflib.get_close_matches(_field(name), Settings.model_fields, n=1)
+    meant = f"; did you mean {PREFIX}{near[0].upper()}?" if near else ""
     return f"{name} is not a setting and is ignored{meant}"
 
 

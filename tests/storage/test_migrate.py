@@ -1,0 +1,123 @@
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+from importlib import import_module
+from pathlib import Path
+from pkgutil import walk_packages
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+
+import plugin
+from plugin.errors import CannotRun
+from plugin.storage import migrate
+from plugin.storage.database import metadata, open_blocking
+
+
+def _import_every_owner_of_a_table() -> None:
+    for module in walk_packages(plugin.__path__, "plugin."):
+        if not module.name.startswith(("plugin.storage.migrations.", "plugin.__main__")):
+            import_module(module.name)
+
+
+def test_the_migrated_schema_is_the_declared_one(url: str) -> None:
+    _import_every_owner_of_a_table()
+    migrate.upgrade(url)
+    engine = open_blocking(url)
+    with engine.connect() as connection:
+        context = MigrationContext.configure(
+            connection, opts={"compare_type": True, "compare_server_default": True}
+        )
+        differences = compare_metadata(context, metadata)
+    engine.dispose()
+    assert {"api_keys", "todos"} <= set(metadata.tables)
+    assert differences == []
+
+
+def test_the_head_is_known_without_alembic() -> None:
+    config = Config()
+    config.set_main_option("script_location", str(migrate.MIGRATIONS))
+    assert ScriptDirectory.from_config(config).get_heads() == [migrate.head()]
+
+
+def test_every_migration_can_be_taken_back(url: str, tmp_path: Path) -> None:
+    from alembic import command
+
+    migrate.upgrade(url)
+    config = Config()
+    config.set_main_option("script_location", str(migrate.MIGRATIONS))
+    engine = open_blocking(url)
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.downgrade(config, "base")
+    engine.dispose()
+    with closing(sqlite3.connect(tmp_path / "plugin.db")) as database:
+        left = database.execute(
+            "SELECT name FROM sqlite_master WHERE name NOT LIKE 'sqlite_%'"
+        ).fetchall()
+    assert {name for (name,) in left} <= {
+        "alembic_version",
+        "pk_alembic_version",
+        "alembic_version_pkc",
+    }
+
+
+def test_a_database_at_head_costs_no_alembic(url: str) -> None:
+    migrate.upgrade(url)
+    program = (
+        "import sys; from plugin.storage import migrate; migrate.upgrade(sys.argv[1]);"
+        "print('alembic' in sys.modules)"
+    )
+    done = subprocess.run(  # noqa: S603 - our own words
+        [sys.executable, "-c", program, url], check=True, capture_output=True, text=True
+    )
+    assert done.stdout == "False\n"
+
+
+def test_several_processes_may_migrate_at_once(url: str, tmp_path: Path) -> None:
+    program = "import sys; from plugin.storage import migrate; migrate.upgrade(sys.argv[1])"
+    running = [
+        subprocess.Popen(  # noqa: S603 - our own words
+            [sys.executable, "-c", program, url], stderr=subprocess.PIPE
+        )
+        for _ in range(4)
+    ]
+    outcomes = [(one.wait(60), one.communicate()[1]) for one in running]
+    assert [code for code, _ in outcomes] == [0] * 4, outcomes
+    with closing(sqlite3.connect(tmp_path / "plugin.db")) as database:
+        assert database.execute("SELECT version_num FROM alembic_version").fetchall() == [
+            (migrate.head(),)
+        ]
+        assert database.execute("SELECT value FROM api_key_changes").fetchall() == [(0,)]
+        assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+
+
+def test_a_file_that_is_no_database_is_named(url: str, tmp_path: Path) -> None:
+    (tmp_path / "plugin.db").write_bytes(b"not a database at all" * 100)
+    with pytest.raises(CannotRun, match=r"plugin\.db is not a usable database"):
+        migrate.upgrade(url)
+
+
+def test_a_newer_schema_is_left_alone(url: str, tmp_path: Path) -> None:
+    migrate.upgrade(url)
+    with closing(sqlite3.connect(tmp_path / "plugin.db")) as database:
+        database.execute("UPDATE alembic_version SET version_num = '9999'")
+        database.commit()
+    with pytest.raises(CannotRun, match="newer version of the plugin"):
+        migrate.upgrade(url)
+
+
+def test_a_data_directory_that_cannot_be_made_is_one_line(url: str, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(CannotRun, match="PLUGIN_DATA_DIR"):
+        migrate.prepare(tmp_path / "file" / "data", url)
+
+
+def test_a_new_data_directory_is_its_owners(tmp_path: Path) -> None:
+    directory = tmp_path / "data"
+    migrate.prepare(directory, f"sqlite:///{directory / 'plugin.db'}")
+    assert directory.stat().st_mode & 0o777 == 0o700
