@@ -57,6 +57,11 @@ def write(document: Mapping[str, Any]) -> bytes:
     return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
 
 
+def write_copy(document: Mapping[str, Any]) -> bytes:
+    """The document as it is committed: a line for each value, so that a change can be read."""
+    return (json.dumps(document, ensure_ascii=False, indent=2) + "\n").encode()
+
+
 def router(openapi: bytes) -> APIRouter:
     """The door of the document."""
     door = APIRouter()
@@ -77,17 +82,15 @@ def _finish(
 ) -> set[type[PluginError]]:
     """Complete an operation as FastAPI wrote it, and tell which errors it refers to."""
     operation["security"] = [{_SCHEME: [access.scope]}]
-    operation["x-openai-isConsequential"] = access.consequential
-    if "description" in operation:
-        operation["description"] = _reflow(operation["description"])
+    operation |= _hints(access)
+    operation["description"] = _reflow(operation.get("description", operation["summary"]))
     for parameter in operation.get("parameters", ()):
         # FastAPI writes it beside the schema and once more inside
-        if "description" in parameter:
-            parameter["schema"].pop("description", None)
+        parameter["schema"].pop("description", None)
     answers = operation["responses"]
     answers.pop("422", None)
     for answer in answers.values():
-        if answer.get("description") == _DEFAULT_ANSWER:
+        if answer["description"] == _DEFAULT_ANSWER:
             answer["description"] = _describe(answer, schemas)
     with_body = problems.WITH_BODY if "requestBody" in operation else ()
     errors = {error.status: error for error in (*problems.ALWAYS, *with_body, *access.raises)}
@@ -95,6 +98,16 @@ def _finish(
         name = problems.name(errors[status])
         answers[str(status)] = {"$ref": f"#/components/responses/{name}"}
     return set(errors.values())
+
+
+def _hints(access: Access) -> dict[str, Any]:
+    """What a door may tell beyond OpenAPI; said only where the method does not say it already."""
+    hints = {"x-openai-isConsequential": access.consequential}
+    if access.idempotent:
+        hints["x-idempotent"] = True
+    if not access.open_world:
+        hints["x-open-world"] = False
+    return hints
 
 
 def _describe(answer: Mapping[str, Any], schemas: Mapping[str, Any]) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 from fastapi import APIRouter
 
 from plugin.api import cached
-from plugin.api.documents import OPENAPI_PATH
+from plugin.api.documents import OPENAPI_PATH, write_copy
 from plugin.contract import manifest
 from plugin.errors import CannotRun
 
@@ -33,7 +33,7 @@ def make(template: dict[str, Any], server: str) -> dict[str, Any]:
     if not isinstance(url, str) or not url.endswith(OPENAPI_PATH):
         raise CannotRun(f"{MANIFEST}: api.url must be the plugin's address and {OPENAPI_PATH}.")
     made = _move(template, url.removesuffix(OPENAPI_PATH), server)
-    for note in manifest.strict(made):
+    for note in manifest.strict(made, served_from=server + MANIFEST_PATH):
         raise CannotRun(f"{MANIFEST} is not a valid manifest: {note.pointer}: {note.reason}")
     moved: dict[str, Any] = made
     return moved
@@ -70,15 +70,10 @@ def read_logo(directory: Path) -> bytes:
     return logo
 
 
-def write(document: dict[str, Any]) -> bytes:
-    """The manifest as it is sent and committed: for people to read as well."""
-    return (json.dumps(document, ensure_ascii=False, indent=2) + "\n").encode()
-
-
 def router(directory: Path, server: str) -> APIRouter:
     """The door of what lies in `directory`, read now."""
     door = APIRouter()
-    made = write(make(read(directory), server))
+    made = write_copy(make(read(directory), server))
     cached.add(door, MANIFEST_PATH, cached.Document(made, "application/json", cached.CHATGPT))
     logo = read_logo(directory)
     cached.add(door, LOGO_PATH, cached.Document(logo, "image/png", cached.CHATGPT))

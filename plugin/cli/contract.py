@@ -1,0 +1,124 @@
+"""`plugin contract`: what this code promises, against the committed copies of the promise."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from plugin.cli.terminal import FINDINGS
+
+if TYPE_CHECKING:
+    from plugin.contract.compare import Change
+
+_COPY = "openapi.json"
+
+Directory = Annotated[
+    Path | None,
+    typer.Option(help="The folder of ai-plugin.json and openapi.json; .well-known by default."),
+]
+Operations = Annotated[
+    str, typer.Option(help="Comma-separated packages of operations, beside the built-in ones.")
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(contract)
+
+
+def contract(
+    directory: Directory = None,
+    operations: Operations = "",
+    *,
+    check: Annotated[bool, typer.Option("--check", help="Compare; this is the default.")] = False,
+    write: Annotated[bool, typer.Option("--write", help="Update the committed copies.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the changes as JSON.")] = False,
+) -> None:
+    """Compare the manifest and openapi.json, at default settings, with the committed copies.
+
+    Says what changed and whether it breaks callers. Exit code 1 when something changed.
+    """
+    if check and write:
+        raise typer.BadParameter("--check and --write exclude each other")
+    packages = [name.strip() for name in operations.split(",") if name.strip()]
+    folder, openapi, manifest = _promised(directory, packages)
+    if write:
+        _update(folder, openapi, manifest)
+        return
+    changes = _changes(folder, openapi, manifest)
+    if as_json:
+        typer.echo(json.dumps([asdict(change) for change in changes], ensure_ascii=False))
+    else:
+        _tell(changes, folder)
+    if changes:
+        raise typer.Exit(FINDINGS)
+
+
+def _promised(
+    directory: Path | None, packages: Sequence[str]
+) -> tuple[Path, dict[str, Any], dict[str, Any]]:
+    from importlib.metadata import version
+
+    from plugin.api import documents, well_known
+    from plugin.operations import discover
+    from plugin.settings import Settings
+
+    defaults = Settings.model_construct()  # neither the environment nor .env is read
+    folder = directory or defaults.well_known_dir
+    server = defaults.base_url
+    openapi = documents.build(discover(packages), server=server, version=version("gpt-plugin"))
+    manifest = well_known.make(well_known.read(folder), server)
+    well_known.read_logo(folder)
+    return folder, openapi, manifest
+
+
+def _changes(folder: Path, openapi: dict[str, Any], manifest: dict[str, Any]) -> "list[Change]":
+    from plugin.api import documents, well_known
+    from plugin.contract import compare
+    from plugin.contract.openapi import read
+
+    committed = _committed(folder / _COPY)
+    changes = compare.contracts(read(json.dumps(committed)), read(documents.write(openapi)))
+    if not changes and committed != openapi:
+        changes.append(
+            compare.Change(_COPY, "something changed that no caller sees", breaking=False)
+        )
+    return [*changes, *compare.manifests(well_known.read(folder), manifest)]
+
+
+def _committed(file: Path) -> Any:
+    from plugin.errors import CannotRun
+
+    try:
+        return json.loads(file.read_bytes())
+    except OSError as error:
+        raise CannotRun(
+            f"{file} cannot be read ({error.strerror}): `plugin contract --write` makes it"
+        ) from error
+    except ValueError as error:
+        raise CannotRun(
+            f"{file} is not JSON ({error}): `plugin contract --write` makes it anew"
+        ) from error
+
+
+def _update(folder: Path, openapi: dict[str, Any], manifest: dict[str, Any]) -> None:
+    from plugin.api import documents, well_known
+
+    for name, document in ((_COPY, openapi), (well_known.MANIFEST, manifest)):
+        (folder / name).write_bytes(documents.write_copy(document))
+        typer.echo(f"wrote {folder / name}")
+
+
+def _tell(changes: "Sequence[Change]", folder: Path) -> None:
+    for change in changes:
+        effect = "breaks callers" if change.breaking else "harmless"
+        typer.echo(f"{effect}: {change.where}: {change.what}")
+    if not changes:
+        typer.echo(f"the contract is as committed in {folder}")
+        return
+    breaking = sum(change.breaking for change in changes)
+    said = f"{len(changes)} changes, {breaking} of them breaking"
+    typer.echo(f"{said}; `plugin contract --write` updates the copies", err=True)
