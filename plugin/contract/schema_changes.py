@@ -6,7 +6,7 @@ which the schema stands decides.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any
 
@@ -46,12 +46,12 @@ Keywords = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class _Walk:
-    """The two roots, for their `$defs`, and the side; `seen` ends recursive schemas."""
+    """The two roots, for their `$defs`, and the side; `inside` holds the references followed."""
 
     before: Mapping[str, Any]
     after: Mapping[str, Any]
     side: Side
-    seen: set[tuple[str, str]]
+    inside: frozenset[tuple[Any, Any]] = frozenset()
 
     def narrower(self, pointer: str, what: str) -> SchemaChange:
         return SchemaChange(pointer, what, breaking=self.side is Side.CALLER)
@@ -63,16 +63,17 @@ class _Walk:
 def compare(before: Schema, after: Schema, side: Side) -> Iterator[SchemaChange]:
     """The differences between two self-contained schemas."""
     old, new = (root if isinstance(root, dict) else {} for root in (before, after))
-    yield from _schemas(_Walk(old, new, side, set()), before, after, "")
+    yield from _schemas(_Walk(old, new, side), before, after, "")
 
 
 def _schemas(walk: _Walk, before: Schema, after: Schema, pointer: str) -> Iterator[SchemaChange]:
     if before == after and walk.before.get("$defs") == walk.after.get("$defs"):
         return
-    pair = (repr(before), repr(after))
-    if pair in walk.seen:
-        return
-    walk.seen.add(pair)
+    pair = (_reference(before), _reference(after))
+    if pair in walk.inside:
+        return  # a recursive schema: told already
+    if any(pair):
+        walk = replace(walk, inside=walk.inside | {pair})
     old, new = _plain(before, walk.before), _plain(after, walk.after)
     yield from _words(walk, old, new, pointer)
     was, now = _alternatives(old), _alternatives(new)
@@ -81,6 +82,10 @@ def _schemas(walk: _Walk, before: Schema, after: Schema, pointer: str) -> Iterat
         return
     for rule in (_types, _values, _bounds, _rules, _required, _properties, _items):
         yield from rule(walk, old, new, pointer)
+
+
+def _reference(schema: Schema) -> Any:
+    return schema.get("$ref") if isinstance(schema, dict) else None
 
 
 def _plain(schema: Schema, root: Mapping[str, Any]) -> dict[str, Any]:
