@@ -1,0 +1,202 @@
+"""The plugin as a process of its own, started and called as its users do."""
+
+import http.client
+import json
+import os
+import signal
+import socket
+import ssl
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any, TypeVar
+
+PLUGIN = (sys.executable, "-m", "plugin")
+T = TypeVar("T")
+
+Settings = Mapping[str, str]
+
+PATIENCE = 30.0
+"""Seconds until a test gives up waiting; nothing here takes nearly as long."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came back; header names are in lower case."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+def request(
+    connection: http.client.HTTPConnection,
+    method: str,
+    path: str,
+    headers: Mapping[str, str] | None = None,
+    body: Any = None,
+) -> Answer:
+    """One call on a connection that stays open."""
+    connection.request(method, path, body, dict(headers or {}))
+    response = connection.getresponse()
+    names = {name.lower(): value for name, value in response.getheaders()}
+    return Answer(response.status, names, response.read())
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where something listens. `source` is the address to call from."""
+
+    port: int
+    tls: ssl.SSLContext | None = None
+    source: str = "127.0.0.1"
+    host: str = "localhost"
+
+    def connect(self) -> http.client.HTTPConnection:
+        """A connection that has yet to open itself."""
+        options: dict[str, Any] = {"timeout": PATIENCE, "source_address": (self.source, 0)}
+        if self.tls is None:
+            return http.client.HTTPConnection("127.0.0.1", self.port, **options)
+        return http.client.HTTPSConnection(self.host, self.port, context=self.tls, **options)
+
+    def call(
+        self, method: str, path: str, headers: Mapping[str, str] | None = None, body: Any = None
+    ) -> Answer:
+        """One call on a connection of its own."""
+        connection = self.connect()
+        try:
+            return request(connection, method, path, headers, body)
+        finally:
+            connection.close()
+
+
+class Running:
+    """A process, what it has written so far, and where it listens."""
+
+    def __init__(self, process: "subprocess.Popen[bytes]", port: int, out: Path, err: Path) -> None:
+        self.process = process
+        self.address = Address(port)
+        self._out = out
+        self._err = err
+
+    @property
+    def out(self) -> str:
+        return self._out.read_text()
+
+    @property
+    def err(self) -> str:
+        return self._err.read_text()
+
+    def records(self) -> list[dict[str, Any]]:
+        """The lines of its log that are whole."""
+        lines = self.err.splitlines(keepends=True)
+        return [json.loads(line) for line in lines if line.startswith("{") and line[-1] == "\n"]
+
+    def record(self, request_id: str) -> dict[str, Any]:
+        """The access log's record of a request, as soon as it is written."""
+        return until(
+            lambda: next((one for one in self.records() if one.get("request_id") == request_id), {})
+        )
+
+    def stop(self, how: signal.Signals = signal.SIGTERM) -> int:
+        """Ask it to end; its exit code."""
+        self.process.send_signal(how)
+        return self.process.wait(PATIENCE)
+
+
+@contextmanager
+def running(
+    directory: Path, *arguments: str, settings: Settings | None = None, port: int | None = None
+) -> Iterator[Running]:
+    """`plugin …` in `directory`, ready to answer; it is ended afterwards, however the test ends."""
+    port = port or free_port()
+    out, err = directory / "out.txt", directory / "err.txt"
+    with out.open("wb") as stdout, err.open("wb") as stderr:
+        process = subprocess.Popen(  # noqa: S603 - our own command
+            [*PLUGIN, *arguments, "--port", str(port)],
+            cwd=directory,
+            env=surroundings(settings),
+            stdin=subprocess.DEVNULL,
+            stdout=stdout,
+            stderr=stderr,
+        )
+    started = Running(process, port, out, err)
+    try:
+        until(lambda: answers(started))
+        yield started
+    finally:
+        if process.poll() is None:
+            process.terminate()
+        try:
+            process.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def answers(started: Running) -> bool:
+    """Whether it can do its work; fails when it has ended instead."""
+    assert started.process.poll() is None, started.out + started.err
+    try:
+        return started.address.call("GET", "/readyz").status == HTTPStatus.OK
+    except ConnectionError:
+        return False
+
+
+def plugin(
+    directory: Path, *arguments: str, settings: Settings | None = None
+) -> "subprocess.CompletedProcess[str]":
+    """A `plugin` command that ends by itself."""
+    return subprocess.run(  # noqa: S603 - our own command
+        [*PLUGIN, *arguments],
+        cwd=directory,
+        env=surroundings(settings),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+
+
+def new_key(directory: Path, *scopes: str) -> dict[str, Any]:
+    """A key, as the command line makes it: id, name, key and scopes."""
+    options = ("--scopes", ",".join(scopes)) if scopes else ()
+    made = plugin(directory, "keys", "create", "--name", "journey", "--json", *options)
+    assert made.returncode == 0, made.stderr
+    key: dict[str, Any] = json.loads(made.stdout)
+    return key
+
+
+def bearer(key: dict[str, Any]) -> dict[str, str]:
+    return {"Authorization": f"Bearer {key['key']}"}
+
+
+def surroundings(settings: Settings | None = None) -> dict[str, str]:
+    """The environment of a user who has set nothing but `settings`."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("PLUGIN_")}
+    return kept | {"PYTHONUNBUFFERED": "1", **(settings or {})}
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+        return port
+
+
+def until(find: Callable[[], T]) -> T:
+    """What `find` gives, as soon as it gives something."""
+    deadline = time.monotonic() + PATIENCE
+    while not (found := find()):
+        assert time.monotonic() < deadline, "waited too long"
+        time.sleep(0.02)
+    return found
