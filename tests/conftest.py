@@ -1,0 +1,129 @@
+"""The gate around the routes of a test, called as an ASGI server calls it."""
+
+import json
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from fastapi import APIRouter, FastAPI
+from fastapi.routing import iter_route_contexts
+
+from plugin.api.gateway import Gateway, route_table
+from plugin.api.middleware import BodyLimit, RequestLog
+from plugin.auth.caller import Caller
+from plugin.errors import NotAuthenticated
+
+CALLERS = {
+    b"Bearer all": Caller("key_all", "all", frozenset({"*"})),
+    b"Bearer reader": Caller("key_reader", "reader", frozenset({"notes:read"})),
+}
+
+
+def authenticate(headers: Iterable[tuple[bytes, bytes]]) -> Caller:
+    caller = CALLERS.get(dict(headers).get(b"authorization", b""))
+    if caller is None:
+        raise NotAuthenticated("Who are you?", headers={"www-authenticate": "Bearer"})
+    return caller
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What came back."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+class Records(list[dict[str, object]]):
+    """Access records, kept."""
+
+    def write(self, record: dict[str, object]) -> None:
+        self.append(record)
+
+
+class Gate:
+    """The layers of the service in their order, around some routes."""
+
+    def __init__(
+        self, router: APIRouter, public: APIRouter | None = None, limit: int = 100_000
+    ) -> None:
+        self.fastapi = FastAPI(openapi_url=None)
+        doors = [] if public is None else [public]
+        for one in [*doors, router]:
+            self.fastapi.include_router(one)
+        opened = [route for door in doors for route in iter_route_contexts(door.routes)]
+        self.table = route_table(self.fastapi, opened)
+        self.records = Records()
+        gateway = Gateway(self.fastapi, self.table, authenticate)
+        self.app = RequestLog(BodyLimit(gateway, limit), self.records, time.perf_counter)
+
+    async def __call__(  # noqa: PLR0913 - a request has many parts
+        self,
+        method: str,
+        path: str,
+        *,
+        query: str = "",
+        headers: Sequence[tuple[str, str]] = (),
+        body: Any = None,
+        key: str | None = "all",
+        pieces: Sequence[bytes] | None = None,
+    ) -> Reply:
+        content = body if isinstance(body, bytes) else b"" if body is None else _dump(body)
+        sent = [(name.lower().encode(), value.encode()) for name, value in headers]
+        names = {name for name, _ in sent}
+        if key is not None:
+            sent.append((b"authorization", f"Bearer {key}".encode()))
+        if (content or pieces) and b"content-type" not in names:
+            sent.append((b"content-type", b"application/json"))
+        if pieces is None and b"content-length" not in names:
+            sent.append((b"content-length", str(len(content)).encode()))
+        waiting = [content] if pieces is None else list(pieces)
+        answered: list[Any] = []
+
+        async def receive() -> dict[str, Any]:
+            if not waiting:
+                return {"type": "http.disconnect"}
+            piece = waiting.pop(0)
+            return {"type": "http.request", "body": piece, "more_body": bool(waiting)}
+
+        async def send(message: Any) -> None:
+            answered.append(message)
+
+        scope = {
+            "type": "http",
+            "asgi": {"version": "3.0"},
+            "http_version": "1.1",
+            "method": method,
+            "scheme": "http",
+            "path": path,
+            "raw_path": path.encode(),
+            "query_string": query.encode(),
+            "root_path": "",
+            "headers": sent,
+            "client": ("127.0.0.1", 50_000),
+            "server": ("127.0.0.1", 8000),
+        }
+        await self.app(scope, receive, send)
+        start, *rest = answered or [{"status": 0}]
+        raw = start.get("headers", ())
+        return Reply(
+            start["status"],
+            {name.decode(): value.decode() for name, value in raw},
+            b"".join(message.get("body", b"") for message in rest),
+        )
+
+
+def _dump(value: Any) -> bytes:
+    return json.dumps(value).encode()
+
+
+@pytest.fixture
+def gate() -> Callable[..., Gate]:
+    return Gate
