@@ -104,9 +104,8 @@ def _read_tools(path: Path) -> dict[str, dict[str, object]]:
 
 
 def _print_json(stream: BinaryIO, judges: "Judges") -> int:
-    import orjson
-
     from plugin.harness import report, transcript
+    from plugin.harness.json_text import dumps
 
     out, findings = typer.get_binary_stream("stdout"), 0
     for reply in transcript.read(stream):
@@ -117,7 +116,7 @@ def _print_json(stream: BinaryIO, judges: "Judges") -> int:
             line = report.judged_line(reply, verdicts, judges.judge_of(reply))
             wrong = any(verdict.faults for verdict in verdicts)
         findings += wrong
-        out.write(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE))
+        out.write(dumps(line) + b"\n")
     out.flush()
     return findings
 

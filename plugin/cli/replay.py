@@ -64,7 +64,9 @@ def replay(  # noqa: PLR0913 - each is one documented option
     allow_consequential: Annotated[
         bool, typer.Option(help="Send calls that change something over the network, too.")
     ] = False,
-    max_characters: Annotated[int, typer.Option(help="The longest answer to accept.")] = 100_000,
+    max_characters: Annotated[
+        int, typer.Option(help="Answers have to be shorter than this.")
+    ] = 100_000,
     max_seconds: Annotated[float, typer.Option(help="The longest round trip to accept.")] = 45.0,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON line per call.")] = False,
     junit: Annotated[
@@ -145,16 +147,15 @@ def _progress(as_json: bool) -> "Iterator[Callable[[], None]]":  # noqa: FBT001 
 
 
 def _print_line(event: "Replayed | Unreadable") -> None:
-    import orjson
-
     from plugin.harness import report
+    from plugin.harness.json_text import dumps
     from plugin.harness.transcript import Unreadable
 
     if isinstance(event, Unreadable):
         line = report.unreadable_line(event)
     else:
         line = report.replayed_line(event)
-    typer.echo(orjson.dumps(line))
+    typer.echo(dumps(line))
 
 
 def _write_junit(path: Path, events: "list[Replayed | Unreadable]") -> None:

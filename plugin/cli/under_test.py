@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from plugin.outbound.client import GuardedClient
 
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+_HIDDEN = "[the key]"
+_SHORTEST_SECRET = 8
+"""Shorter keys are words that an answer may well hold by chance."""
 _DOCUMENT = Request("GET", "/openapi.json", "", (), b"")
 
 
@@ -62,15 +65,15 @@ async def open_service(where: Where) -> AsyncIterator[UnderTest]:
     if where.url:
         opened = _open_url(where.url, where)
     elif where.app:
-        opened = _open_application(_load(where.app), where.app, where.key)
+        opened = _open_application(_load(where.app), where.app, where.key, where.seconds)
     else:
-        opened = _open_ours()
+        opened = _open_ours(where.seconds)
     async with opened as service:
         yield service
 
 
 @asynccontextmanager
-async def _open_ours() -> AsyncIterator[UnderTest]:
+async def _open_ours(seconds: float) -> AsyncIterator[UnderTest]:
     import time
 
     from plugin.app import create_app
@@ -89,16 +92,23 @@ async def _open_ours() -> AsyncIterator[UnderTest]:
             key = KeyStore(engine, time.time).create("replay", ("*",)).key
         finally:
             engine.dispose()
-        async with _open_application(create_app(settings), "this service", key) as service:
+        application = create_app(settings)
+        async with _open_application(application, "this service", key, seconds) as service:
             yield service
 
 
 @asynccontextmanager
 async def _open_application(
-    application: Application, name: str, key: str | None
+    application: Application, name: str, key: str | None, seconds: float
 ) -> AsyncIterator[UnderTest]:
-    async with AsgiService(application, _authorization(key)) as service:
-        yield UnderTest(name, service.send)
+    async with AsyncExitStack() as stack:
+        try:
+            service = await stack.enter_async_context(
+                AsgiService(application, _authorization(key), seconds)
+            )
+        except Unreachable as error:
+            raise CannotRun(f"{name}: {error}") from None
+        yield UnderTest(name, _hiding(key, service.send))
 
 
 def _load(target: str) -> Application:
@@ -112,9 +122,11 @@ def _load(target: str) -> Application:
         found: Any = import_module(module)
         for name in attribute.split("."):
             found = getattr(found, name)
-    except (ImportError, AttributeError) as error:
-        raise CannotRun(f"--app {target}: {error}") from None
-    application: Application = found() if _is_factory(found) else found
+        application: Application = found() if _is_factory(found) else found
+    except Exception as error:  # noqa: BLE001 - it is the user's code that runs here
+        raise CannotRun(f"--app {target}: {type(error).__name__}: {error}") from None
+    if not callable(application):
+        raise CannotRun(f"--app {target} is {type(application).__name__}, not an application")
     return application
 
 
@@ -136,13 +148,14 @@ async def _open_url(url: str, where: Where) -> AsyncIterator[UnderTest]:
     from plugin.outbound.client import GuardedClient, Limits
 
     host = urlsplit(url).hostname or ""
-    if host not in _LOOPBACK and host not in where.allowed_hosts:
+    if host not in _LOOPBACK and host not in map(str.lower, where.allowed_hosts):
         raise CannotRun(
             f"{host or url} is not this machine; --allow-host {host} sends the calls there"
         )
     limits = Limits(total=where.seconds, body=50_000_000)
     async with GuardedClient(trusted=(url,), limits=limits) as client:
-        yield UnderTest(url, _http_sender(client, url.rstrip("/"), _authorization(where.key)))
+        send = _http_sender(client, url.rstrip("/"), _authorization(where.key))
+        yield UnderTest(url, _hiding(where.key, send))
 
 
 def _http_sender(client: "GuardedClient", base: str, headers: tuple[tuple[str, str], ...]) -> Send:
@@ -161,6 +174,26 @@ def _http_sender(client: "GuardedClient", base: str, headers: tuple[tuple[str, s
         return Response(fetched.status, tuple(fetched.headers.items()), fetched.body)
 
     return send
+
+
+def _hiding(key: str | None, send: Send) -> Send:
+    """A way to the service whose answers never show the key, even if the service repeats it."""
+    if not key or len(key) < _SHORTEST_SECRET:
+        return send
+    secret = key.encode()
+
+    async def send_and_hide(request: Request) -> Response:
+        try:
+            response = await send(request)
+        except Unreachable as error:
+            raise Unreachable(str(error).replace(key, _HIDDEN)) from None
+        if secret not in response.body:
+            return response
+        return Response(
+            response.status, response.headers, response.body.replace(secret, _HIDDEN.encode())
+        )
+
+    return send_and_hide
 
 
 def _authorization(key: str | None) -> tuple[tuple[str, str], ...]:

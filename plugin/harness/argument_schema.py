@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import jsonschema_rs
+
 from plugin.contract import keywords
 from plugin.contract.patterns import compilable
 from plugin.contract.pointer import MISSING, child, from_fragment, look_up
@@ -45,7 +47,7 @@ _ASSERTIONS = (
     *("type", "const", "pattern", "multipleOf", "uniqueItems"),
     *("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"),
     *("minLength", "maxLength", "minItems", "maxItems"),
-    *("minProperties", "maxProperties", "minContains", "maxContains"),
+    *("minProperties", "maxProperties", "minContains", "maxContains", "dependentRequired"),
 )
 
 
@@ -64,12 +66,11 @@ class ArgumentSchema:
     root: dict[str, Any] | bool
     definitions: Mapping[str, Any]
     faults: tuple[DocumentFault, ...]
+    validator: jsonschema_rs.Draft202012Validator
 
     def document(self, schema: Any) -> Any:
         """A part of this schema as a document that stands alone."""
-        if isinstance(schema, dict) and self.definitions:
-            return {**schema, "$defs": self.definitions}
-        return schema
+        return _standing_alone(schema, self.definitions)
 
     def target(self, reference: str) -> Any:
         """What a reference of this schema points to."""
@@ -79,9 +80,24 @@ class ArgumentSchema:
 def read(schema: Any) -> ArgumentSchema:
     """Read a tool's argument schema as it was written. Never raises, whatever stands in it."""
     reader = _Reader(schema)
-    root = reader.subschema(schema, "", "closed")
-    reader.read_definitions()
-    return ArgumentSchema(root, reader.definitions, tuple(reader.faults))
+    try:
+        root = reader.root()
+        reader.read_definitions()
+        validator = _compiled(root, reader.definitions)
+    except (RecursionError, ValueError) as error:
+        fault = DocumentFault("", f"nothing can be judged by this schema: {error}")
+        return ArgumentSchema(True, {}, (fault,), _compiled(True, {}))
+    return ArgumentSchema(root, reader.definitions, tuple(reader.faults), validator)
+
+
+def _standing_alone(schema: Any, definitions: Mapping[str, Any]) -> Any:
+    if isinstance(schema, dict) and definitions:
+        return {**schema, "$defs": definitions}
+    return schema
+
+
+def _compiled(root: Any, definitions: Mapping[str, Any]) -> jsonschema_rs.Draft202012Validator:
+    return jsonschema_rs.Draft202012Validator(_standing_alone(root, definitions))
 
 
 class _Reader:
@@ -91,6 +107,16 @@ class _Reader:
         self._unread: list[tuple[str, Mode, str]] = []
         self.definitions: dict[str, Any] = {}
         self.faults: list[DocumentFault] = []
+
+    def root(self) -> Any:
+        """The schema of the whole arguments, which are always an object."""
+        root = self.subschema(self._document, "", "closed")
+        types = types_of(root) if isinstance(root, dict) else []
+        if types and "object" not in types:
+            message = f"arguments are an object, which the type {' or '.join(types)} excludes"
+            self._fault("/type", message)
+            return True
+        return root
 
     def read_definitions(self) -> None:
         while self._unread:
@@ -106,7 +132,7 @@ class _Reader:
         self._read_in_place(schema, read, pointer, mode)
         self._read_object(schema, read, pointer, mode)
         self._read_enum(schema, read, pointer)
-        return read
+        return _or_null(read) if _takes_null(schema) else read
 
     def _read_assertions(self, schema: dict[str, Any], read: dict[str, Any], at: str) -> None:
         for keyword in _ASSERTIONS:
@@ -122,10 +148,9 @@ class _Reader:
     def _read_null(self, schema: dict[str, Any], read: dict[str, Any], at: str) -> None:
         """Null is allowed by OpenAPI 3.0's `nullable`, and by a default that is null."""
         types = types_of(read)
-        by_default = "default" in schema and schema["default"] is None
-        if types and "null" not in types and (by_default or schema.get("nullable") is True):
+        if types and "null" not in types and _takes_null(schema):
             read["type"] = [*types, "null"]
-            if by_default:
+            if schema.get("nullable") is not True:
                 self._fault(child(at, "default"), "the default is null, which the type excludes")
 
     def _read_parts(self, schema: dict[str, Any], read: dict[str, Any], at: str) -> None:
@@ -195,9 +220,6 @@ class _Reader:
         for name in names:
             if name not in kept:
                 self._fault(f"{at}/required", f"`required` names {name!r}, which is no property")
-        dependent = schema.get("dependentRequired")
-        if isinstance(dependent, dict) and all(isinstance(v, list) for v in dependent.values()):
-            read["dependentRequired"] = dependent
 
     def _read_enum(self, schema: dict[str, Any], read: dict[str, Any], at: str) -> None:
         values = schema.get("enum")
@@ -253,6 +275,22 @@ def types_of(schema: dict[str, Any]) -> list[str]:
     """The types that a schema allows; none where it does not say."""
     types = schema.get("type", [])
     return list(types) if isinstance(types, list) else [types]
+
+
+def _takes_null(schema: dict[str, Any]) -> bool:
+    by_default = "default" in schema and schema["default"] is None
+    return by_default or schema.get("nullable") is True
+
+
+def _or_null(read: dict[str, Any]) -> dict[str, Any]:
+    """Null beside what a schema asks for by other words than its type."""
+    branches = read.get("anyOf", ())
+    if any(isinstance(branch, dict) and branch.get("type") == "null" for branch in branches):
+        return read
+    by_other_words = {"$ref", "allOf", "anyOf", "const"} & read.keys()
+    if by_other_words or ("enum" in read and "type" not in read):
+        return {"anyOf": [read, {"type": "null"}]}
+    return read
 
 
 def _translate_draft_4(read: dict[str, Any]) -> None:

@@ -17,10 +17,19 @@ Application = Callable[
 
 
 class AsgiService:
-    """An application with its lifespan open; `async with` opens and closes it."""
+    """An application with its lifespan open; `async with` opens and closes it.
 
-    def __init__(self, application: Application, headers: tuple[tuple[str, str], ...] = ()) -> None:
+    `headers` go with each request, `seconds` is how long one may take.
+    """
+
+    def __init__(
+        self,
+        application: Application,
+        headers: tuple[tuple[str, str], ...] = (),
+        seconds: float | None = None,
+    ) -> None:
         self._application = application
+        self._seconds = seconds
         self._headers = [(name.lower().encode(), value.encode()) for name, value in headers]
         self._state: dict[str, Any] = {}
         self._lifespan: asyncio.Task[None] | None = None
@@ -49,7 +58,9 @@ class AsgiService:
         """Close the application's lifespan."""
         if self._lifespan is not None and not self._lifespan.done():
             await self._next("lifespan.shutdown")
-            await self._lifespan
+            # One that answered may still wait for a further event, which never comes.
+            self._lifespan.cancel()
+            await asyncio.wait({self._lifespan})
 
     async def _run(self, scope: Message) -> None:
         # An application that knows no lifespan raises here; the standard says to go on without.
@@ -73,8 +84,11 @@ class AsgiService:
         """One request, one whole response."""
         exchange = _Exchange(request.body)
         try:
-            await self._application(self._scope(request), exchange.receive, exchange.send)
+            async with asyncio.timeout(self._seconds) as limit:
+                await self._application(self._scope(request), exchange.receive, exchange.send)
         except Exception as error:
+            if limit.expired():
+                raise Unreachable(f"no answer within {self._seconds:g} s") from error
             raise Unreachable(f"the application raised {type(error).__name__}: {error}") from error
         return exchange.response()
 
@@ -111,17 +125,19 @@ def _decoded(path: str) -> str:
 class _Exchange:
     """The two ends that an application sees of one request."""
 
-    __slots__ = ("_body", "_headers", "_parts", "_sent", "_status")
+    __slots__ = ("_answered", "_body", "_headers", "_parts", "_status")
 
     def __init__(self, body: bytes) -> None:
         self._body: bytes | None = body
         self._status = 0
         self._headers: tuple[tuple[str, str], ...] = ()
         self._parts: list[bytes] = []
+        self._answered = asyncio.Event()
 
     async def receive(self) -> Message:
-        if self._body is None:
-            await asyncio.Event().wait()  # the client stays, and has nothing more to say
+        if self._body is None:  # the client has nothing more to say, and stays for the answer
+            await self._answered.wait()
+            return {"type": "http.disconnect"}
         body, self._body = self._body, None
         return {"type": "http.request", "body": body, "more_body": False}
 
@@ -134,6 +150,8 @@ class _Exchange:
             )
         elif message["type"] == "http.response.body":
             self._parts.append(message.get("body", b""))
+            if not message.get("more_body", False):
+                self._answered.set()
 
     def response(self) -> Response:
         if not self._status:

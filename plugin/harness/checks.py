@@ -98,7 +98,7 @@ class Checks:
     def _size(self, _: Operation, exchange: Exchange, __: Declared) -> str:
         size = len(exchange.response.body.decode("utf-8", "replace"))
         limit = self._limits.characters
-        return f"{size:,} characters; at most {limit:,}" if size >= limit else ""
+        return f"{size:,} characters; fewer than {limit:,} are taken" if size >= limit else ""
 
     def _time(self, _: Operation, exchange: Exchange, __: Declared) -> str:
         took, limit = exchange.milliseconds, self._limits.milliseconds

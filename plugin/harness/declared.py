@@ -3,10 +3,9 @@
 from collections import OrderedDict
 from typing import Any
 
-import orjson
-
 from plugin.contract.declared import read_tools
 from plugin.harness.formats.format import objects
+from plugin.harness.json_text import dumps
 from plugin.harness.judge import Judge, Verdict, unjudged
 from plugin.harness.transcript import Reply
 
@@ -29,11 +28,13 @@ class Judges:
         judge = self._given or self._declared(reply.tools)
         if judge is None:
             return unjudged(reply.calls)
+        verdicts = judge.judge_reply(reply)
         if self._given is None and _is_open(reply.tools):
-            known = [judge.tools.get(call.name) is not None for call in reply.calls]
-            if not all(known):
-                return unjudged(reply.calls)
-        return judge.judge_reply(reply)
+            # A name that the request does not list may be one of those shown later.
+            unlisted = unjudged([verdict.call for verdict in verdicts])
+            pairs = zip(verdicts, unlisted, strict=True)
+            return [one if one.call.name in judge.tools else other for one, other in pairs]
+        return verdicts
 
     def judge_of(self, reply: Reply) -> Judge | None:
         """The judge that a reply is judged by, None where there is no contract."""
@@ -42,7 +43,7 @@ class Judges:
     def _declared(self, tools: tuple[Any, ...] | None) -> Judge | None:
         if not tools:
             return None
-        key = orjson.dumps(tools)
+        key = dumps(tools)
         judge = self._made.pop(key, None) or Judge(read_tools(list(tools)))
         self._made[key] = judge
         if len(self._made) > _KEPT:

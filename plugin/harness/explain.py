@@ -68,28 +68,34 @@ _WRONG_TAG = 10
 
 def explain(schema: ArgumentSchema, arguments: Any) -> list[Fault]:
     """The faults of arguments that do not fit, ordered by pointer; one of a kind at each place."""
-    found = {(f.pointer, f.fault): f for f in _Walk(schema).value(schema.root, arguments, "")}
-    if not found:  # nothing that the walk knows: jsonschema-rs has the last word
-        found = {(f.pointer, f.fault): f for f in _unexplained(schema, arguments)}
+    try:
+        faults = _Walk(schema).value(schema.root, arguments, "")
+    except RecursionError:
+        faults = []
+    if not faults:  # nothing that the walk knows: jsonschema-rs has the last word
+        faults = list(_unexplained(schema, arguments))
+    found = {(fault.pointer, fault.fault): fault for fault in faults}
     return [found[key] for key in sorted(found)]
 
 
 class _Walk:
     def __init__(self, schema: ArgumentSchema) -> None:
         self._schema = schema
-        self._active: set[tuple[int, str]] = set()
+        # Branches that share parts meet the same value again and again, at each level anew.
+        self._known: dict[tuple[int, str], list[Fault]] = {}
 
     def value(self, schema: Any, value: Any, at: str) -> list[Fault]:
         """The faults of one value against one schema."""
-        if schema is True or (id(schema), at) in self._active:
-            return []  # a reference that leads back to itself without going deeper asks for nothing
+        if schema is True:
+            return []
         if schema is False:
             return [Fault(at, FaultKind.CONSTRAINT, f"{_name(at)} is not allowed here")]
-        self._active.add((id(schema), at))
-        try:
-            return list(self._faults(schema, value, at))
-        finally:
-            self._active.discard((id(schema), at))
+        place = (id(schema), at)
+        if place not in self._known:
+            # A reference that leads back here without going deeper asks for nothing more.
+            self._known[place] = []
+            self._known[place] = list(self._faults(schema, value, at))
+        return self._known[place]
 
     def _faults(self, schema: dict[str, Any], value: Any, at: str) -> Iterator[Fault]:
         types = types_of(schema)
@@ -270,11 +276,10 @@ def _unknown_key(key: str, known: list[str], at: str) -> Fault:
 
 
 def _name(pointer: str) -> str:
-    return f"`{pointer}`" if pointer else "the arguments"
+    return f"`{pointer}`" if pointer else "the arguments object"
 
 
 def _unexplained(schema: ArgumentSchema, arguments: Any) -> Iterator[Fault]:
-    validator = jsonschema_rs.Draft202012Validator(schema.document(schema.root))
-    for error in validator.iter_errors(arguments):
+    for error in schema.validator.iter_errors(arguments):
         at = reduce(child, error.instance_path, "")
         yield Fault(at, FaultKind.CONSTRAINT, error.message[:200])

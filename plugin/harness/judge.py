@@ -1,21 +1,17 @@
 """What is wrong with a call: the calls of a reply against the tools that the model was shown."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from copy import deepcopy
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cached_property
-from json import JSONDecodeError, loads
-from typing import Any, NoReturn
+from typing import Any
 
-import jsonschema_rs
-import orjson
-
-from plugin.contract.pointer import look_up, steps
+from plugin.contract.pointer import steps
 from plugin.harness.argument_schema import ArgumentSchema, DocumentFault, read, type_of
 from plugin.harness.explain import explain
-from plugin.harness.faults import Fault, FaultKind, shown
+from plugin.harness.faults import Fault, FaultKind
 from plugin.harness.formats.format import mapping, objects
+from plugin.harness.json_text import NotJson, dumps, loads
 from plugin.harness.transcript import Reply
 from plugin.messages import Call
 
@@ -51,16 +47,12 @@ class Tool:
         """What in the written schema no call can satisfy."""
         return self.schema.faults
 
-    @cached_property
-    def _validator(self) -> jsonschema_rs.Draft202012Validator:
-        return jsonschema_rs.Draft202012Validator(self.schema.document(self.schema.root))
-
     def faults(self, arguments: Any) -> tuple[Fault, ...]:
         """What is wrong with decoded arguments."""
         if not isinstance(arguments, dict):
             message = f"the arguments are {type_of(arguments)}; expected a JSON object"
             return (Fault("", FaultKind.WRONG_TYPE, message),)
-        if self._validator.is_valid(arguments):
+        if self.schema.validator.is_valid(arguments):
             return ()
         return tuple(explain(self.schema, arguments))
 
@@ -126,40 +118,30 @@ def decode(arguments: Any) -> Any:
     Raises ValueError, saying where, for text that is not JSON.
     """
     if isinstance(arguments, str):
-        arguments = _decode_text(arguments) if arguments.strip() else None
+        try:
+            arguments = loads(arguments) if arguments.strip() else None
+        except NotJson as error:
+            raise ValueError(f"the arguments are not JSON: {error}") from None
     return {} if arguments is None else arguments
 
 
-def _decode_text(text: str) -> Any:
-    try:
-        return orjson.loads(text)
-    except orjson.JSONDecodeError:
-        pass
-    # orjson refuses lone surrogates, which JSON's grammar allows: the slower reader decides.
-    try:
-        return loads(text, parse_constant=_refuse_constant)
-    except RecursionError:
-        raise ValueError("the arguments are nested too deeply to be read") from None
-    except JSONDecodeError as error:
-        around = shown(text[max(0, error.pos - 20) : error.pos + 20])
-        raise ValueError(
-            f"the arguments are not JSON: {error.msg} at character {error.pos}, near {around}"
-        ) from None
-
-
-def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"the arguments are not JSON: {name} is no JSON value")
-
-
 def _without_nulls(arguments: Any, faults: Sequence[Fault]) -> Any:
-    """A copy of the arguments without the nulls that stand for optional arguments left out."""
-    arguments = deepcopy(arguments)
+    """The arguments without the nulls that stand for optional arguments left out."""
     for fault in faults:
         if fault.fault is FaultKind.NULL_FOR_OPTIONAL:
-            parent = fault.pointer.rpartition("/")[0]
-            key = steps(fault.pointer)[-1]
-            del look_up(arguments, parent)[key]
+            arguments = _without(arguments, steps(fault.pointer))
     return arguments
+
+
+def _without(value: Any, path: Sequence[str]) -> Any:
+    """A copy without the key at the end of a path; what lies beside the path is shared."""
+    step, *deeper = path
+    if isinstance(value, list):
+        index = int(step)
+        return [*value[:index], _without(value[index], deeper), *value[index + 1 :]]
+    if not deeper:
+        return {key: part for key, part in value.items() if key != step}
+    return {**value, step: _without(value[step], deeper)}
 
 
 def _mark_duplicates(verdicts: Sequence[Verdict]) -> Iterator[Verdict]:
@@ -179,18 +161,18 @@ def _canonical(verdict: Verdict) -> bytes | str:
     """Arguments so that equal values give equal bytes: sorted keys, 1.0 as 1."""
     try:
         value = decode(verdict.call.arguments)
-        return orjson.dumps(_without_integral_floats(value), option=orjson.OPT_SORT_KEYS)
-    except (ValueError, TypeError, RecursionError):
-        return repr(verdict.call.arguments)
+    except ValueError:
+        return str(verdict.call.arguments)
+    return dumps(_sorted(value))
 
 
-def _without_integral_floats(value: Any) -> Any:
+def _sorted(value: Any) -> Any:
     if isinstance(value, float) and value.is_integer():
         return int(value)
     if isinstance(value, list):
-        return [_without_integral_floats(item) for item in value]
+        return [_sorted(item) for item in value]
     if isinstance(value, dict):
-        return {key: _without_integral_floats(item) for key, item in value.items()}
+        return {key: _sorted(value[key]) for key in sorted(value)}
     return value
 
 

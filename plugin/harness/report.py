@@ -1,5 +1,6 @@
 """Verdicts and outcomes as JSON lines and as JUnit XML."""
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -12,6 +13,8 @@ from plugin.harness.replay import Outcome, Replayed
 from plugin.harness.transcript import Reply, Unreadable
 
 _COUNTED = {"failure": "failures", "error": "errors", "skipped": "skipped"}
+_UNPRINTABLE = re.compile("[^\t\n\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""What XML 1.0 cannot hold, escaped or not."""
 
 
 def unreadable_line(unreadable: Unreadable) -> dict[str, Any]:
@@ -74,15 +77,11 @@ def junit(events: Iterable[Replayed | Unreadable]) -> bytes:
         if isinstance(event, Unreadable):
             suites["transcript"].append(_unreadable_case(event))
         else:
-            suites[event.name].append(_case(event))
+            suites[_printable(event.name)].append(_case(event))
     root = ET.Element("testsuites", name="plugin replay")
     for name, cases in suites.items():
         suite = ET.SubElement(root, "testsuite", name=name, tests=str(len(cases)))
-        for attribute, tag in (
-            ("failures", "failure"),
-            ("errors", "error"),
-            ("skipped", "skipped"),
-        ):
+        for tag, attribute in _COUNTED.items():
             suite.set(attribute, str(sum(case.find(tag) is not None for case in cases)))
         suite.extend(cases)
     ET.indent(root)
@@ -113,7 +112,7 @@ def _fault(fault: Fault) -> dict[str, str]:
 def _case(replayed: Replayed) -> ET.Element:
     name = f"row {replayed.row} reply {replayed.reply} call {replayed.call}"
     seconds = f"{(replayed.milliseconds or 0) / 1000:.6f}"
-    case = ET.Element("testcase", classname=replayed.name, name=name, time=seconds)
+    case = ET.Element("testcase", classname=_printable(replayed.name), name=name, time=seconds)
     why = [_printable(line) for line in explanation(replayed)]
     if replayed.outcome is Outcome.NOT_SENT:
         ET.SubElement(case, "skipped", message=_printable(replayed.reason))
@@ -132,5 +131,4 @@ def _unreadable_case(unreadable: Unreadable) -> ET.Element:
 
 
 def _printable(text: str) -> str:
-    """Text without the characters that XML 1.0 cannot hold."""
-    return "".join(char for char in text if char >= " " or char in "\t\n")
+    return _UNPRINTABLE.sub("\ufffd", text)

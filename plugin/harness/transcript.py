@@ -5,11 +5,10 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Any, BinaryIO
 
-import orjson
-
 from plugin.harness import formats
-from plugin.harness.formats import sse
+from plugin.harness.formats import mcp, sse
 from plugin.harness.formats.format import mapping, objects
+from plugin.harness.json_text import NotJson, loads
 from plugin.messages import Call
 
 
@@ -47,7 +46,7 @@ def read(stream: BinaryIO) -> Iterator[Reply | Unreadable]:
         return _read_whole(b"".join([*head, *lines]))
     more = _up_to_text(lines)
     if not more or not more[-1].strip():
-        return _read_rows(_items(orjson.loads(head[-1])), first_row=len(head))
+        return _read_value(loads(head[-1]), row=len(head))
     return _read_lines(chain(head, more, lines))
 
 
@@ -63,8 +62,8 @@ def _up_to_text(lines: Iterator[bytes]) -> list[bytes]:
 
 def _is_json(line: bytes) -> bool:
     try:
-        orjson.loads(line)
-    except orjson.JSONDecodeError:
+        loads(line)
+    except NotJson:
         return False
     return True
 
@@ -72,19 +71,19 @@ def _is_json(line: bytes) -> bool:
 def _read_whole(data: bytes) -> Iterator[Reply | Unreadable]:
     """A file whose first line is no JSON value: indented JSON, an event stream, or bad lines."""
     try:
-        return _read_rows(_items(orjson.loads(data)))
-    except orjson.JSONDecodeError:
+        return _read_value(loads(data))
+    except NotJson:
         text = data.decode("utf-8", "replace")
         if sse.looks_like_events(text):
             return _read_row(1, text)
         return _read_lines(iter(data.splitlines(keepends=True)))
 
 
-def _items(value: Any) -> list[Any]:
-    """The rows of one JSON value: a list's items, unless the whole list is one conversation."""
+def _read_value(value: Any, row: int = 1) -> Iterator[Reply | Unreadable]:
+    """One JSON value: a list's items are rows, unless the whole list is one conversation."""
     if not isinstance(value, list) or formats.recognise(value) is not None:
-        return [value]
-    return value
+        return _read_row(row, value)
+    return chain.from_iterable(_read_row(*numbered) for numbered in enumerate(value, start=1))
 
 
 def _read_lines(lines: Iterable[bytes]) -> Iterator[Reply | Unreadable]:
@@ -92,16 +91,11 @@ def _read_lines(lines: Iterable[bytes]) -> Iterator[Reply | Unreadable]:
         if not line.strip():
             continue
         try:
-            value = orjson.loads(line)
-        except orjson.JSONDecodeError as error:
+            value = loads(line)
+        except NotJson as error:
             yield Unreadable(row, f"line {row} is not JSON: {error}")
         else:
             yield from _read_row(row, value)
-
-
-def _read_rows(rows: list[Any], first_row: int = 1) -> Iterator[Reply | Unreadable]:
-    numbered = enumerate(rows, start=first_row if len(rows) == 1 else 1)
-    return chain.from_iterable(_read_row(row, value) for row, value in numbered)
 
 
 def _read_row(row: int, value: Any) -> Iterator[Reply | Unreadable]:
@@ -119,7 +113,7 @@ def _body(value: Any) -> Any:
     """What the model answered: the row itself, or its `response`; events joined, text decoded."""
     row = mapping(value)
     request = row.get("request")
-    if mapping(request).get("jsonrpc"):  # in MCP the call is the request
+    if mcp.FORMAT.recognises(request):  # in MCP the call is the request
         return request
     if "response" in row and row.get("object") != "response":
         value = row["response"]
@@ -132,10 +126,13 @@ def _body(value: Any) -> Any:
 
 def _decode(text: str) -> Any:
     if sse.looks_like_events(text):
-        return formats.join(sse.values(text))
+        events = sse.values(text)
+        body = formats.join(events)
+        failures = (event for event in events if mapping(event).get("error"))
+        return next(failures, text) if body is None else body
     try:
-        return orjson.loads(text)
-    except orjson.JSONDecodeError:
+        return loads(text)
+    except NotJson:
         return text
 
 

@@ -3,7 +3,15 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from plugin.harness.formats.format import Calls, Format, identity, mapping, objects, text
+from plugin.harness.formats.format import (
+    Calls,
+    Format,
+    identity,
+    mapping,
+    objects,
+    position,
+    text,
+)
 from plugin.messages import Call
 
 _EVENTS = frozenset(
@@ -43,14 +51,16 @@ def _is_event(event: Any) -> bool:
 
 
 def _join(events: Sequence[Any]) -> dict[str, Any]:
-    blocks: dict[Any, dict[str, Any]] = {}
+    blocks: list[dict[str, Any]] = []
+    open_at: dict[int | None, dict[str, Any]] = {}
     for event in objects(list(events)):
-        index = event.get("index")
+        index = position(event.get("index"))
         if event.get("type") == "content_block_start":
-            blocks[index] = dict(mapping(event.get("content_block")))
-        elif event.get("type") == "content_block_delta" and index in blocks:
-            _append(blocks[index], mapping(event.get("delta")))
-    return {"type": "message", "content": list(blocks.values())}
+            open_at[index] = dict(mapping(event.get("content_block")))
+            blocks.append(open_at[index])
+        elif event.get("type") == "content_block_delta" and index in open_at:
+            _append(open_at[index], mapping(event.get("delta")))
+    return {"type": "message", "content": blocks}
 
 
 def _append(block: dict[str, Any], delta: dict[str, Any]) -> None:

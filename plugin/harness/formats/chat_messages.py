@@ -1,34 +1,29 @@
 """A list of chat messages, as agents log them: one reply for each assistant message.
 
 A message may be in any provider's shape, and the list may lie under a key of the row (`messages`,
-`traj`, …): what counts is that each item has a role.
+`traj`, …): what counts is that its items have roles.
 """
 
 from collections.abc import Iterator
 from typing import Any
 
 from plugin.harness.formats import anthropic, gemini, openai_chat, openai_legacy, openai_responses
-from plugin.harness.formats.format import Calls, Format, mapping, objects
+from plugin.harness.formats.format import Calls, Format, mapping, objects, text
 
 _SPEAKERS = frozenset({"assistant", "model"})
 
 
 def _is_item(value: Any) -> bool:
     item = mapping(value)
-    return isinstance(item.get("role"), str) or item.get("type") in (
-        "function_call",
-        "function_call_output",
-        "custom_tool_call",
-        "custom_tool_call_output",
-        "reasoning",
-    )
+    # Items of the Responses API stand beside messages, and are told apart by a type.
+    return isinstance(item.get("role"), str) or isinstance(item.get("type"), str)
 
 
 def _is_list(value: Any) -> bool:
     return (
         isinstance(value, list)
         and all(map(_is_item, value))
-        and any("role" in item for item in value)
+        and any("role" in item or openai_responses.item_call(item) for item in value)
     )
 
 
@@ -52,7 +47,7 @@ def _replies(body: Any) -> Iterator[Calls]:
         elif item.get("role") in _SPEAKERS:
             yield from _flush(pending)
             yield _message_calls(item)
-        elif item.get("type") != "reasoning":
+        elif "role" in item or text(item.get("type")).endswith("_output"):
             yield from _flush(pending)
     yield from _flush(pending)
 

@@ -41,6 +41,11 @@ def text(value: Any) -> str:
     return value if isinstance(value, str) else ""
 
 
+def position(value: Any) -> int | None:
+    """An index that a stream's event carries; None where it carries none that could be one."""
+    return value if isinstance(value, int) else None
+
+
 def identity(value: Any) -> str | None:
     """A call's id: text that is not empty; numbers (JSON-RPC) as text."""
     if isinstance(value, bool) or value in (None, ""):

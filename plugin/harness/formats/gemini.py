@@ -22,34 +22,45 @@ def part_calls(parts: Any) -> Calls:
 
 def _recognises(body: Any) -> bool:
     if isinstance(body, list):
-        return bool(body) and all(_recognises(item) for item in body)
-    return isinstance(mapping(body).get("candidates"), list)
+        return any(map(_is_chunk, body)) and all(map(_may_be_chunk, body)) and _is_one_reply(body)
+    return _is_chunk(body)
+
+
+def _is_chunk(body: Any) -> bool:
+    """A reply, whole or in part; one that was blocked before it began has no candidates."""
+    body = mapping(body)
+    return isinstance(body.get("candidates"), list) or "promptFeedback" in body
+
+
+def _may_be_chunk(body: Any) -> bool:
+    return _is_chunk(body) or "usageMetadata" in mapping(body)  # the last one may just count
+
+
+def _is_one_reply(chunks: list[Any]) -> bool:
+    """Chunks of one stream share its id; several replies in one list do not."""
+    return len({str(chunk["responseId"]) for chunk in chunks if chunk.get("responseId")}) <= 1
 
 
 def _replies(body: Any) -> Iterator[Calls]:
     chunks = body if isinstance(body, list) else [body]
     parts: dict[int, list[Any]] = {}
     for chunk in chunks:
-        for position, candidate in enumerate(objects(chunk["candidates"])):
+        for position, candidate in enumerate(objects(chunk.get("candidates"))):
             content = mapping(candidate.get("content"))
             index = candidate.get("index")
             found = parts.setdefault(index if isinstance(index, int) else position, [])
             found.extend(objects(content.get("parts")))
-    return (part_calls(parts[index]) for index in sorted(parts))
-
-
-def _is_event(event: Any) -> bool:
-    return isinstance(mapping(event).get("candidates"), list)
+    return (part_calls(parts.get(index)) for index in sorted(parts or {0: []}))
 
 
 def _join(events: Sequence[Any]) -> list[Any]:
-    return [event for event in events if _is_event(event)]
+    return [event for event in events if _is_chunk(event)]
 
 
 FORMAT = Format(
     name="gemini",
     recognises=_recognises,
     replies=_replies,
-    recognises_event=_is_event,
+    recognises_event=_is_chunk,
     join=_join,
 )

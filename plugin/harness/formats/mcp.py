@@ -14,9 +14,12 @@ def _messages(body: Any) -> list[dict[str, Any]]:
 
 def _recognises(body: Any) -> bool:
     messages = _messages(body)
-    return bool(messages) and all(
-        "jsonrpc" in message and "method" in message for message in messages
-    )
+    return bool(messages) and all(map(_is_message, messages))
+
+
+def _is_message(message: dict[str, Any]) -> bool:
+    """A request or notification; a recorded session holds the answers to them as well."""
+    return "jsonrpc" in message and not message.keys().isdisjoint(("method", "result", "error"))
 
 
 def _replies(body: Any) -> Iterator[Calls]:

@@ -3,24 +3,25 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from plugin.harness.formats.format import Calls, Format, identity, mapping, objects, text
+from plugin.harness.formats.format import (
+    Calls,
+    Format,
+    identity,
+    mapping,
+    objects,
+    position,
+    text,
+)
 from plugin.messages import Call
 
 
 def message_calls(message: dict[str, Any]) -> Calls:
     """The calls of one assistant message. A custom tool's input is its arguments."""
-    return tuple(
-        _call(entry) for entry in objects(message.get("tool_calls")) if _names_a_tool(entry)
-    )
-
-
-def _names_a_tool(entry: dict[str, Any]) -> bool:
-    return bool(_function(entry).get("name"))
+    return tuple(_call(entry) for entry in objects(message.get("tool_calls")) if _function(entry))
 
 
 def _function(entry: dict[str, Any]) -> dict[str, Any]:
-    function = mapping(entry.get("function"))
-    return function if function.get("name") else mapping(entry.get("custom"))
+    return mapping(entry.get("function")) or mapping(entry.get("custom"))
 
 
 def _call(entry: dict[str, Any]) -> Call:
@@ -38,8 +39,8 @@ def is_completion(body: Any) -> bool:
 
 
 def choice_messages(body: dict[str, Any]) -> list[dict[str, Any]]:
-    """The message of each choice."""
-    return [mapping(choice.get("message")) for choice in objects(body.get("choices"))]
+    """The message of each choice; a reply without choices is one that says nothing."""
+    return [mapping(choice.get("message")) for choice in objects(body.get("choices"))] or [{}]
 
 
 def _replies(body: dict[str, Any]) -> Iterator[Calls]:
@@ -56,7 +57,7 @@ def _join(events: Sequence[Any]) -> dict[str, Any]:
     messages: dict[int, _Message] = {}
     for event in events:
         for choice in objects(mapping(event).get("choices")):
-            message = messages.setdefault(choice.get("index") or 0, _Message())
+            message = messages.setdefault(position(choice.get("index")) or 0, _Message())
             message.add(mapping(choice.get("delta")))
     ordered = [messages[index] for index in sorted(messages)]
     return {"choices": [{"message": message.whole()} for message in ordered]}
@@ -67,7 +68,7 @@ class _Message:
 
     def __init__(self) -> None:
         self._calls: list[dict[str, Any]] = []
-        self._by_index: dict[Any, dict[str, Any]] = {}
+        self._by_index: dict[int | None, dict[str, Any]] = {}
         self._function_call: dict[str, Any] | None = None
 
     def add(self, delta: dict[str, Any]) -> None:
@@ -79,11 +80,14 @@ class _Message:
             _append(self._function_call, legacy)
 
     def _add_call(self, piece: dict[str, Any]) -> None:
-        function = mapping(piece.get("function")) or mapping(piece.get("custom"))
-        call = self._current(piece.get("index"), identity(piece.get("id")), function)
+        function = _function(piece)
+        index, call_id = position(piece.get("index")), identity(piece.get("id"))
+        call = self._current(index, call_id, function)
         _append(call["function"], function)
 
-    def _current(self, index: Any, call_id: str | None, function: dict[str, Any]) -> dict[str, Any]:
+    def _current(
+        self, index: int | None, call_id: str | None, function: dict[str, Any]
+    ) -> dict[str, Any]:
         # Some servers leave the index out, or give 0 to each of several parallel calls: then a new
         # id (or, without ids, a name after arguments) is what starts a call.
         call = self._by_index.get(index)
@@ -91,10 +95,12 @@ class _Message:
             call = {"id": call_id, "function": {"name": "", "arguments": None}}
             self._by_index[index] = call
             self._calls.append(call)
+        call["id"] = call["id"] or call_id
         return call
 
     def whole(self) -> dict[str, Any]:
-        return {"tool_calls": self._calls, "function_call": self._function_call}
+        begun = [call for call in self._calls if any(call["function"].values())]
+        return {"tool_calls": begun, "function_call": self._function_call}
 
 
 def _starts_another(call: dict[str, Any], call_id: str | None, function: dict[str, Any]) -> bool:

@@ -3,7 +3,15 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from plugin.harness.formats.format import Calls, Format, identity, mapping, objects, text
+from plugin.harness.formats.format import (
+    Calls,
+    Format,
+    identity,
+    mapping,
+    objects,
+    position,
+    text,
+)
 from plugin.messages import Call
 
 
@@ -50,18 +58,33 @@ def _join(events: Sequence[Any]) -> dict[str, Any]:
 
 def _items(events: Sequence[Any]) -> list[dict[str, Any]]:
     """The output of a stream that has no complete response at its end."""
-    items: dict[Any, dict[str, Any]] = {}
+    items: dict[int | str | None, dict[str, Any]] = {}
     for event in objects(list(events)):
-        index = event.get("output_index")
+        place = _place(event)
         match event.get("type"):
             case "response.output_item.added" | "response.output_item.done":
-                items[index] = dict(mapping(event.get("item")))
-            case "response.function_call_arguments.delta" if index in items:
-                written = text(items[index].get("arguments"))
-                items[index]["arguments"] = written + text(event.get("delta"))
-            case "response.function_call_arguments.done" if index in items:
-                items[index]["arguments"] = event.get("arguments")
+                items[place] = dict(mapping(event.get("item")))
+            case "response.function_call_arguments.delta" if place in items:
+                _append(items[place], "arguments", event)
+            case "response.function_call_arguments.done" if place in items:
+                items[place]["arguments"] = event.get("arguments")
+            case "response.custom_tool_call_input.delta" if place in items:
+                _append(items[place], "input", event)
+            case "response.custom_tool_call_input.done" if place in items:
+                items[place]["input"] = event.get("input")
     return list(items.values())
+
+
+def _place(event: dict[str, Any]) -> int | str | None:
+    """What tells one item's events from another's: its place in the output, else its id."""
+    place = position(event.get("output_index"))
+    if place is not None:
+        return place
+    return identity(event.get("item_id") or mapping(event.get("item")).get("id"))
+
+
+def _append(item: dict[str, Any], key: str, event: dict[str, Any]) -> None:
+    item[key] = text(item.get(key)) + text(event.get("delta"))
 
 
 def _tools(events: Sequence[Any]) -> Any:

@@ -3,7 +3,7 @@
 import re
 from typing import Any
 
-import orjson
+from plugin.harness.json_text import NotJson, loads
 
 _END_OF_LINE = re.compile(r"\r\n|\r|\n")
 _FIELD = re.compile(r"(?:data|event|id|retry)(?::|$)|:")
@@ -32,6 +32,6 @@ def values(text: str) -> list[Any]:
 
 def _decode(data: str) -> Any:
     try:
-        return orjson.loads(data)
-    except orjson.JSONDecodeError:
+        return loads(data)
+    except NotJson:
         return None
