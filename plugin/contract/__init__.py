@@ -1,1 +1,1 @@
-"""What a plugin promises, ours or another's: read into one model, turned into tools and requests."""
+"""What a plugin promises, ours or another's: one model, made into tools and requests."""

@@ -15,8 +15,8 @@ _SUCCESS = "2"
 class Declared:
     """What a contract says of one reply.
 
-    `missing` names what the contract does not declare: the status, the media type, or a schema for it.
-    Then `schema` is None.
+    `missing` names what the contract does not declare: the status, the media type, or a schema for
+    it. Then `schema` is None.
     """
 
     answer: Answer | None = None
@@ -103,8 +103,8 @@ def _bare(media_type: str) -> str:
 class _Schemas(Mapping[str, Schema | None]):
     """Media types to schemas, each translated when it is first asked for.
 
-    A large document has ten times as much schema in its answers as in its arguments, and most of it is
-    never looked at.
+    A large document has ten times as much schema in its answers as in its arguments, and most of
+    it is never looked at.
     """
 
     __slots__ = ("_content", "_pointer", "_ready", "_source")

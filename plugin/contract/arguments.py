@@ -10,9 +10,9 @@ from plugin.contract.operation import Body, Parameter, Schema
 from plugin.contract.schema import definitions_used
 from plugin.contract.source import Source
 
-_CARRIED = ("additionalProperties", "dependentRequired", "minProperties", "maxProperties") + (
-    "propertyNames",
-    "patternProperties",
+_CARRIED = (
+    *("additionalProperties", "dependentRequired", "minProperties", "maxProperties"),
+    *("propertyNames", "patternProperties"),
 )
 """What a flat body says of its object beside properties; it then says it of the arguments."""
 

@@ -1,4 +1,4 @@
-"""The request body of an operation: which media type calls use, and whether its properties lie flat."""
+"""The request body of an operation: its media type, and whether its properties lie flat."""
 
 import re
 from collections.abc import Mapping
@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from plugin.contract.library import Fragment
-from plugin.contract.operation import Body, Schema
+from plugin.contract.merge import Inexpressible
+from plugin.contract.operation import Body
 from plugin.contract.pointer import child
+from plugin.contract.schema import resolve
 from plugin.contract.source import NotUsable, Source, flag, mapping, text
 
 _PREFERRED = (
@@ -37,7 +39,7 @@ _ALONE = frozenset({"minProperties", "maxProperties", "propertyNames", "patternP
 
 @dataclass(frozen=True, slots=True)
 class BodyRead:
-    """A body, its schema's fragment and, where it is flat, the object whose properties are arguments."""
+    """A body, its schema's fragment and, where it is flat, the object that holds the arguments."""
 
     body: Body
     fragment: Fragment
@@ -45,7 +47,7 @@ class BodyRead:
 
 
 def read_body(source: Source, node: Any, pointer: str, *, with_parameters: bool) -> BodyRead | None:
-    """The body that `requestBody` declares. Raises NotUsable when no call could be written in it."""
+    """The body that `requestBody` declares. Raises NotUsable when no call can be written in it."""
     node, pointer = source.follow(node, pointer)
     content = mapping(mapping(node).get("content"))
     if not content:
@@ -91,53 +93,16 @@ def _media_type(content: Mapping[str, Any], pointer: str) -> tuple[str, str]:
 
 def _flat(source: Source, fragment: Fragment, *, with_parameters: bool) -> Mapping[str, Any] | None:
     """The object that the body's properties belong to, if they can stand among the arguments."""
-    schema = _resolved(source, fragment.schema)
-    if isinstance(schema, dict) and set(schema) <= _FREE | {"allOf"} and "allOf" in schema:
-        schema = _merged(source, schema)
+    try:
+        schema = source.merger.whole(fragment.schema)
+    except Inexpressible:
+        return None
     if not isinstance(schema, dict) or not schema.get("properties"):
         return None
-    if schema.get("type", "object") != "object":
-        return None
     free = _FREE if with_parameters else _FREE | _ALONE
-    if not set(schema) <= free:
+    if schema.get("type", "object") != "object" or not set(schema) <= free:
         return None
     return _asked_for(source, schema)
-
-
-def _resolved(source: Source, schema: Schema) -> Schema:
-    for _ in range(20):
-        if not (isinstance(schema, dict) and "$ref" in schema):
-            return schema
-        if not set(schema) <= {"$ref", "description", "title", "examples", "default"}:
-            return schema
-        schema = source.requests.definition(schema["$ref"].rpartition("/")[2])
-    return schema
-
-
-def _merged(source: Source, schema: dict[str, Any], depth: int = 0) -> Schema:
-    """One object for an `allOf` of plain objects that do not contradict each other."""
-    own = {key: value for key, value in schema.items() if key != "allOf"}
-    properties: dict[str, Any] = {}
-    required: dict[str, None] = {}
-    for branch in [*schema["allOf"], own]:
-        found = _resolved(source, branch)
-        if depth < 10 and isinstance(found, dict) and "allOf" in found:
-            found = _merged(source, found, depth + 1) if set(found) <= _FREE | {"allOf"} else True
-        if not isinstance(found, dict) or not set(found) <= _FREE:
-            return schema
-        # A closed branch forbids the properties of the others, so the merged object would say more.
-        if found.get("additionalProperties", True) is not True:
-            return schema
-        if found.get("type", "object") != "object" or "dependentRequired" in found:
-            return schema
-        for name, value in found.get("properties", {}).items():
-            if properties.setdefault(name, value) != value:
-                return schema
-        required.update(dict.fromkeys(found.get("required", ())))
-    merged: dict[str, Any] = {"type": "object", "properties": properties}
-    if required:
-        merged["required"] = list(required)
-    return merged
 
 
 def _asked_for(source: Source, schema: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -158,8 +123,7 @@ def _asked_for(source: Source, schema: Mapping[str, Any]) -> Mapping[str, Any]:
     return asked
 
 
-def _read_only(source: Source, schema: Mapping[str, Any]) -> bool:
-    if "readOnly" in schema:
-        return schema["readOnly"] is True
-    found = _resolved(source, dict(schema))
-    return isinstance(found, dict) and found.get("readOnly") is True
+def _read_only(source: Source, schema: dict[str, Any]) -> bool:
+    """Whether a property says so itself, else whether what it refers to does."""
+    target = mapping(resolve(schema, {"$defs": source.requests.definitions}))
+    return schema.get("readOnly", target.get("readOnly")) is True

@@ -1,4 +1,4 @@
-"""The tools that a recorded request declared, whoever's format it was, as argument schemas by name."""
+"""The tools that a recorded request declared, in anybody's format: argument schemas by name."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -24,18 +24,21 @@ _SCHEMAS = (
 """Keys under which one tool holds the schema of its arguments."""
 
 _FUNCTION_TYPES = frozenset({"function", "custom", None})
-"""Tools that the caller runs. Others (web_search, mcp, bash_20250124 …) the provider runs itself."""
+"""Tools that the caller runs; others (web_search, mcp, …) the provider runs itself."""
 
 _MAX_DEPTH = 8
+
+_DEEPEST_SCHEMA = 100
 
 
 def read_tools(value: Any) -> dict[str, dict[str, Any]]:
     """Name to argument schema, as written, for any list of tools; never raises.
 
-    Takes OpenAI's tools (nested, flat, in namespaces) and legacy functions, Anthropic's, Gemini's, MCP's
-    and BFCL's, alone or inside the request or listing that carried them. Types in other words (`dict`,
-    `STRING`, `float`) and `nullable` are put into JSON Schema; nothing else is changed. Tools that a
-    provider runs itself have no schema and are left out. Of two tools with one name the first counts.
+    Takes OpenAI's tools (nested, flat, in namespaces) and legacy functions, Anthropic's, Gemini's,
+    MCP's and BFCL's, alone or inside the request or listing that carried them. Types in other
+    words (`dict`, `STRING`, `float`) and `nullable` are put into JSON Schema; nothing else is
+    changed. Tools that a provider runs itself have no schema and are left out. Of two tools with
+    one name the first counts.
     """
     found: dict[str, dict[str, Any]] = {}
     for name, schema in _tools(value, 0):
@@ -51,14 +54,12 @@ def _tools(value: Any, depth: int) -> Iterator[tuple[str, dict[str, Any]]]:
             yield from _tools(item, depth + 1)
     elif isinstance(value, dict):
         nested = value.get("function")
-        if isinstance(nested, dict) and isinstance(nested.get("name"), str):
-            yield nested["name"], _arguments(nested)
-        elif _is_function(value):
-            yield value["name"], _arguments(value)
-        else:
-            for key in _LISTS:
-                if isinstance(value.get(key), dict | list):
-                    yield from _tools(value[key], depth + 1)
+        tool = nested if isinstance(nested, dict) and "name" in nested else value
+        if isinstance(tool.get("name"), str) and (tool is nested or _is_function(tool)):
+            yield tool["name"], _arguments(tool)
+            return
+        for key in _LISTS:
+            yield from _tools(value.get(key), depth + 1)
 
 
 def _is_function(tool: Mapping[str, Any]) -> bool:
@@ -89,7 +90,7 @@ def _in_json_schema(schema: dict[str, Any]) -> dict[str, Any]:
 
 def _is_foreign(schema: Schema, depth: int = 0) -> bool:
     """Whether a type is not JSON Schema's, or `nullable` says what JSON Schema says by a type."""
-    if not isinstance(schema, dict) or depth > 100:
+    if not isinstance(schema, dict) or depth > _DEEPEST_SCHEMA:
         return False
     types = schema.get("type")
     words = types if isinstance(types, list) else [types]

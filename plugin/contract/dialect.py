@@ -4,6 +4,7 @@ Nothing here raises: a keyword whose value cannot be used is mended or left out,
 one odd keyword never costs an operation.
 """
 
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from plugin.contract import keywords
@@ -12,7 +13,10 @@ from plugin.contract.patterns import compilable
 from plugin.contract.pointer import child
 
 _MAX_DEPTH = 120
-"""Levels of inline nesting; deeper ones accept anything. Keeps every later walk within the stack."""
+"""Levels of inline nesting; deeper ones accept anything. Keeps later walks within the stack."""
+
+_SHORT = 60
+"""Characters of a value that a note repeats."""
 
 _BESIDE_REFERENCE = frozenset(
     {"$ref", "description", "title", "default", "deprecated", "example", "nullable"}
@@ -41,9 +45,16 @@ class Dialect:
         self._notes = notes
         self._loose_references = loose_references
         self._depth = 0
+        self._rules: Mapping[str, Callable[[dict[str, Any], str, Any, str, str], None]] = {
+            **dict.fromkeys(keywords.VALUES, self._value),
+            **dict.fromkeys(keywords.SCHEMA, self._schema),
+            **dict.fromkeys(keywords.SCHEMAS, self._schemas),
+            **dict.fromkeys(keywords.SCHEMA_MAP, self._schema_map),
+            **dict.fromkeys(("$ref", "$dynamicRef"), self._reference),
+        }
 
     def translate(self, node: Any, pointer: str, base: str = "") -> Schema:
-        """A schema equal to `node` in 2020-12, its references rewritten; `base` is the `$id` in force."""
+        """A schema equal to `node` in 2020-12; `base` is the `$id` in force."""
         if isinstance(node, bool):
             return node
         if not isinstance(node, dict):
@@ -68,22 +79,17 @@ class Dialect:
             node = {key: node[key] for key in node if key in _BESIDE_REFERENCE}
         found: dict[str, Any] = {}
         for keyword, value in node.items():
-            if keyword in keywords.VALUES:
-                self._value(found, keyword, value, pointer)
-            elif keyword in keywords.SCHEMA:
-                self._schema(found, keyword, value, pointer, base)
-            elif keyword in keywords.SCHEMAS:
-                self._schemas(found, keyword, value, pointer, base)
-            elif keyword in keywords.SCHEMA_MAP:
-                self._schema_map(found, keyword, value, pointer, base)
-            elif keyword in ("$ref", "$dynamicRef"):
-                self._reference(found, value, pointer, base)
+            rule = self._rules.get(keyword)
+            if rule is not None:
+                rule(found, keyword, value, pointer, base)
         if isinstance(found.get("properties"), dict):
             self._requirements(node["properties"], found, pointer)
         _settle(found)
         return found
 
-    def _value(self, found: dict[str, Any], keyword: str, value: Any, pointer: str) -> None:
+    def _value(
+        self, found: dict[str, Any], keyword: str, value: Any, pointer: str, _base: str
+    ) -> None:
         try:
             result = keywords.VALUES[keyword](value)
         except keywords.Unusable as reason:
@@ -141,13 +147,15 @@ class Dialect:
                 members[name] = self.translate(node, child(where, name), base)
         found[keyword] = members
 
-    def _reference(self, found: dict[str, Any], value: Any, pointer: str, base: str) -> None:
-        target = self._links.link(value, base, child(pointer, "$ref"))
+    def _reference(
+        self, found: dict[str, Any], keyword: str, value: Any, pointer: str, base: str
+    ) -> None:
+        target = self._links.link(value, base, child(pointer, keyword))
         if target is not None:
             found["$ref"] = target
 
     def _requirements(self, properties: Any, found: dict[str, Any], pointer: str) -> None:
-        """Takes `required: true` of a property as its object's, and what is hidden as not required."""
+        """Moves `required: true` from a property to its object; what is hidden is not required."""
         required = list(found.get("required", ()))
         for name, node in properties.items():
             if not isinstance(node, dict):
@@ -173,9 +181,9 @@ def _settle(found: dict[str, Any]) -> None:
         example = found.pop("example")
         found.setdefault("examples", [example])
     for bound, exclusive in (("minimum", "exclusiveMinimum"), ("maximum", "exclusiveMaximum")):
-        if isinstance(found.get(exclusive), bool):
-            if found.pop(exclusive) and bound in found:
-                found[exclusive] = found.pop(bound)
+        is_flag = isinstance(found.get(exclusive), bool)
+        if is_flag and found.pop(exclusive) and bound in found:
+            found[exclusive] = found.pop(bound)
     if found.pop("nullable", False):
         _allow_null(found)
 
@@ -205,4 +213,4 @@ _ANNOTATIONS = frozenset(
 
 def _short(value: Any) -> str:
     text = repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."
+    return text if len(text) <= _SHORT else f"{text[:_SHORT]}…"

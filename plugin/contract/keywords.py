@@ -1,4 +1,4 @@
-"""What each keyword of a schema may hold: a value as it is, a value mended, or Unusable with a reason."""
+"""What each keyword of a schema may hold: a value as it is, mended, or Unusable with a reason."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -20,7 +20,7 @@ _TYPE_WORDS = {
 """Types that documents and the tools of other languages write, and what is meant by them."""
 
 
-class Unusable(ValueError):
+class Unusable(ValueError):  # noqa: N818 - names say what is wrong
     """A value that the keyword cannot have; the message ends "… so it was left out"."""
 
 
@@ -42,7 +42,7 @@ def _type(value: Any) -> str | list[str]:
     words = value if isinstance(value, list) else [value]
     found = [type_name(word) for word in words if isinstance(word, str)]
     known = list(dict.fromkeys(name for name in found if name))
-    if not known or len(known) < len(words) and None in found:
+    if not known or None in found:
         raise Unusable(f"{value!r} is no type of JSON Schema")
     return known if isinstance(value, list) else known[0]
 

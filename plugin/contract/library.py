@@ -1,7 +1,7 @@
 """The schemas of one document, translated once and shared by every operation that uses them."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -19,7 +19,7 @@ _NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9_.-]+")
 
 @dataclass(slots=True)
 class _Definition:
-    """One definition: its schema, the definitions it names, and the references that lead nowhere."""
+    """One definition: its schema, what it refers to, and references that lead nowhere."""
 
     schema: Schema = True
     uses: dict[str, None] = field(default_factory=dict)
@@ -36,7 +36,7 @@ class Fragment:
 
 
 class Library:
-    """Translates schemas on demand. Its definitions are shared: whoever gets one must not change it."""
+    """Translates schemas on demand. Its definitions are shared: nobody may change one."""
 
     def __init__(
         self,
@@ -65,9 +65,18 @@ class Library:
             return fragment.schema
         return {**fragment.schema, "$defs": self.closure(fragment.uses)}
 
+    @property
+    def definitions(self) -> Mapping[str, Schema]:
+        """Every definition by its name in `#/$defs/<name>`, translated when it is asked for."""
+        return _Definitions(self)
+
     def definition(self, name: str) -> Schema:
-        """The definition of that name, as `#/$defs/<name>` means it."""
+        """The definition of that name. Raises KeyError for one that nothing refers to."""
         return self._definition(name).schema
+
+    def names(self) -> Iterator[str]:
+        """The definitions that something refers to."""
+        return iter(self._pointers)
 
     def closure(self, names: Iterable[str]) -> dict[str, Schema]:
         """`$defs` for a schema that uses `names`: everything that can be reached, by name."""
@@ -96,7 +105,7 @@ class Library:
         return f"#/$defs/{name}"
 
     def hides(self, node: dict[str, Any]) -> bool:
-        """See dialect.Links; one reference is followed, since `readOnly` often stands in a component."""
+        """See dialect.Links; a reference is followed: `readOnly` often stands in a component."""
         if self._hidden in node:
             return node[self._hidden] is True
         if not isinstance(node.get("$ref"), str):
@@ -142,3 +151,19 @@ class Library:
             name, number = f"{wanted}_{number}", number + 1
         self._names[pointer], self._pointers[name] = name, pointer
         return name
+
+
+class _Definitions(Mapping[str, Schema]):
+    """A library's definitions as a mapping."""
+
+    def __init__(self, library: Library) -> None:
+        self._library = library
+
+    def __getitem__(self, name: str) -> Schema:
+        return self._library.definition(name)
+
+    def __iter__(self) -> Iterator[str]:
+        return self._library.names()
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self._library.names())

@@ -14,9 +14,17 @@ def excess(schema: Mapping[str, Any]) -> str | None:
     roots: list[Schema] = [dict(schema), *definitions.values()]
     nodes = [node for root in roots for node in _nodes(root)]
     counts = (
-        ("properties", sum(len(node.get("properties", ())) for node in nodes), targets.STRICT_PROPERTIES),
+        (
+            "properties",
+            sum(len(node.get("properties", ())) for node in nodes),
+            targets.STRICT_PROPERTIES,
+        ),
         ("levels", max(map(_depth, roots)), targets.STRICT_DEPTH),
-        ("enum values", sum(len(node.get("enum", ())) for node in nodes), targets.STRICT_ENUM_VALUES),
+        (
+            "enum values",
+            sum(len(node.get("enum", ())) for node in nodes),
+            targets.STRICT_ENUM_VALUES,
+        ),
         (
             "characters of names and enum values",
             sum(map(_text, nodes)) + sum(map(len, definitions)),

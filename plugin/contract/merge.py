@@ -1,18 +1,23 @@
 """Two schemas that both must hold, as one: what `allOf` says, for readers that do not know it."""
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any
 
 from plugin.contract.operation import Schema
 
 _MAX_BRANCHES = 40
-"""Alternatives that a product of two `anyOf` may have; more is nothing a model could choose from."""
+"""Alternatives that a product of two `anyOf` may have; no model could choose from more."""
 
 _WORDS = frozenset({"description", "title", "default", "examples", "deprecated"})
 
 
 class Inexpressible(ValueError):  # noqa: N818 - it says what the schema is
     """A schema that the narrower dialect has no words for; the message says what it is."""
+
+
+class Contradiction(Inexpressible):
+    """Parts that no value fits: leaving them out loses nothing."""
 
 
 class Merger:
@@ -39,6 +44,10 @@ class Merger:
             whole = self.merged(whole, self.flattened(self._opened(part)))
         return whole
 
+    def whole(self, schema: Schema) -> Schema:
+        """The schema flattened, and opened if it is a reference. Raises Inexpressible."""
+        return self.flattened(self._opened(schema))
+
     def merged(self, first: Schema, second: Schema) -> Schema:
         """A schema that accepts what both accept; words of the second win. Raises Inexpressible."""
         if isinstance(first, bool):
@@ -56,9 +65,28 @@ class Merger:
                 if join is None:
                     raise Inexpressible(f"an allOf of different {keyword}")
                 found[keyword] = join(self, first[keyword], second[keyword])
-        _close(found, first, second)
-        _close(found, second, first)
+        self._close(found, first, second)
+        self._close(found, second, first)
         return found
+
+    def _close(
+        self, found: dict[str, Any], one: Mapping[str, Any], other: Mapping[str, Any]
+    ) -> None:
+        """Applies what a part says of other properties to those that only the other part lists."""
+        extra = one.get("additionalProperties", True)
+        foreign = set(other.get("properties", ())) - set(one.get("properties", ()))
+        if extra is True or not foreign or "patternProperties" in one:
+            return
+        if extra is not False:
+            added = {name: self.merged(found["properties"][name], extra) for name in foreign}
+            found["properties"] = {**found["properties"], **added}
+        elif foreign & set(found.get("required", ())):
+            raise Contradiction("an allOf whose parts forbid each other's properties")
+        else:
+            kept = {
+                name: value for name, value in found["properties"].items() if name not in foreign
+            }
+            found["properties"] = kept
 
     def _merged_targets(self, first: dict[str, Any], second: dict[str, Any]) -> Schema:
         pair = (first.get("$ref", ""), second.get("$ref", ""))
@@ -102,31 +130,17 @@ class Merger:
         return found
 
     def branches(self, first: list[Schema], second: list[Schema]) -> list[Schema]:
-        """Each alternative of the one with each of the other, less those that exclude each other."""
+        """Each alternative of one with each of the other, less those that exclude each other."""
         if len(first) * len(second) > _MAX_BRANCHES:
             raise Inexpressible("too many alternatives")
         found = []
         for one in first:
             for other in second:
-                try:
+                with suppress(Contradiction):
                     found.append(self.merged(one, other))
-                except Inexpressible:
-                    continue
         if not found:
-            raise Inexpressible("alternatives that exclude each other")
+            raise Contradiction("alternatives that exclude each other")
         return found
-
-
-def _close(found: dict[str, Any], one: Mapping[str, Any], other: Mapping[str, Any]) -> None:
-    """A part that is closed to other properties closes the whole to those of the other part."""
-    if one.get("additionalProperties") is not False or "properties" not in found:
-        return
-    foreign = set(other.get("properties", ())) - set(one.get("properties", ()))
-    if foreign & set(found.get("required", ())):
-        raise Inexpressible("an allOf whose parts forbid each other's properties")
-    found["properties"] = {
-        name: value for name, value in found["properties"].items() if name not in foreign
-    }
 
 
 def _types(_merger: Merger, first: Any, second: Any) -> Any:
@@ -135,7 +149,7 @@ def _types(_merger: Merger, first: Any, second: Any) -> Any:
     common += [name for name in theirs if name == "integer" and "number" in ours]
     common = list(dict.fromkeys(common))
     if not common:
-        raise Inexpressible("an allOf of different types")
+        raise Contradiction("an allOf of different types")
     return common[0] if len(common) == 1 else common
 
 
@@ -146,7 +160,7 @@ def _union(_merger: Merger, first: Any, second: Any) -> Any:
 def _common(_merger: Merger, first: Any, second: Any) -> Any:
     values = [value for value in first if value in second]
     if not values:
-        raise Inexpressible("an allOf of different enums")
+        raise Contradiction("an allOf of different enums")
     return values
 
 

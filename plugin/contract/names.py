@@ -17,9 +17,9 @@ _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 def names(contract: Contract) -> dict[str, Operation]:
     """The operations by name, in the document's order.
 
-    A legal operationId is the name, whatever else wants it; another is made legal; without one, method
-    and path speak. Where two operations want one name the first has it, and the next is called by its
-    method and path.
+    A legal operationId is the name, whatever else wants it; another is made legal; without one,
+    method and path speak. Where two operations want one name the first has it, and the next is
+    called by its method and path.
     """
     taken: dict[str, Operation] = {}
     for operation in contract.operations:

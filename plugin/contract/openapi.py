@@ -20,8 +20,8 @@ METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
 def read(data: bytes | str) -> Contract:
     """The contract that a document holds, JSON or YAML.
 
-    What cannot be called is in `skipped`, what is odd in `notes`; both point into the document. Raises
-    CannotRun only when the text is no OpenAPI document at all.
+    What cannot be called is in `skipped`, what is odd in `notes`; both point into the document.
+    Raises CannotRun only when the text is no OpenAPI document at all.
     """
     notes: list[Note] = []
     document = parse(data, notes)
@@ -174,7 +174,7 @@ class _Reader:
         return tuple(found)
 
     def _credentials(self) -> frozenset[tuple[str, str]]:
-        """Where API keys travel, by (location, name): the caller adds them, a model never sees them."""
+        """Where API keys travel, by (location, name): a model never sees them."""
         schemes = mapping(mapping(self._document.get("components")).get("securitySchemes"))
         found = set()
         for scheme in map(mapping, schemes.values()):

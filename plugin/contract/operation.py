@@ -22,9 +22,9 @@ class Note:
 class Parameter:
     """An argument that travels in path, query, header or cookie.
 
-    `style` and `explode` are filled with OpenAPI's defaults. `media_type` is set where the parameter is
-    declared by `content` and its value is serialised in that type. `argument` is its key in a call's
-    arguments: its name, or a changed one where path, query and body would collide.
+    `style` and `explode` are filled with OpenAPI's defaults. `media_type` is set where the
+    parameter is declared by `content` and its value is serialised in that type. `argument` is its
+    key in a call's arguments: its name, or a changed one where path, query and body would collide.
     """
 
     name: str
@@ -76,8 +76,8 @@ class Operation:
     """One thing a service can do, wherever its contract came from.
 
     `schema` is the arguments of a call as one object schema, **as written** in the document (3.0
-    keywords put into 2020-12), self-contained: what it refers to lies in its `$defs`. A call is judged
-    against it. `extensions` holds the `x-…` keys.
+    keywords put into 2020-12), self-contained: what it refers to lies in its `$defs`. A call is
+    judged against it. `extensions` holds the `x-…` keys.
     """
 
     method: str
@@ -99,7 +99,7 @@ class Operation:
 
 @dataclass(frozen=True, slots=True)
 class Contract:
-    """A document, read: `operations` can be called, `skipped` cannot and say why, `notes` are oddities."""
+    """A document, read: `operations` can be called, `skipped` say why not, `notes` are oddities."""
 
     title: str
     version: str

@@ -21,14 +21,14 @@ _STYLES = {
 """The styles that OpenAPI allows for a location; the first one is the default."""
 
 _NOT_ARGUMENTS = frozenset({"accept", "content-type", "authorization"})
-"""Headers that OpenAPI says to ignore as parameters: media types and security schemes speak for them."""
+"""Headers that OpenAPI says to ignore: media types and security schemes speak for them."""
 
 _INLINE = ("type", "format", "items", "enum", "default", "minimum", "maximum", "pattern")
 """Where Swagger 2.0 kept a parameter's schema: beside its name. Documents of 3.0 still do."""
 
 
 class ParameterReader:
-    """Reads parameters; `credentials` are those that security schemes supply, by (location, name)."""
+    """Reads parameters; security schemes supply `credentials`, given by (location, name)."""
 
     def __init__(self, source: Source, credentials: frozenset[tuple[str, str]]) -> None:
         self._source = source
@@ -39,7 +39,8 @@ class ParameterReader:
     ) -> list[tuple[Parameter, Fragment]]:
         """The parameters of a path item and those of its operation, which replace the former.
 
-        Each comes with its schema's fragment. A placeholder that nothing declares gets a text parameter.
+        Each comes with its schema's fragment. A placeholder that nothing declares gets a text
+        parameter.
         """
         found: dict[tuple[str, str], tuple[Parameter, Fragment]] = {}
         for declared, pointer in (shared, own):
@@ -116,7 +117,7 @@ class ParameterReader:
         return library.fragment(self._with_examples(schema, node), where), None
 
     def _with_examples(self, schema: Any, node: Mapping[str, Any]) -> Any:
-        """The schema with the parameter's own words, which say more than those of a shared component."""
+        """The schema with the parameter's own words, which say more than a component's."""
         if not isinstance(schema, dict):
             return schema
         words = {key: node[key] for key in ("example", "deprecated") if key in node}
@@ -139,7 +140,7 @@ class ParameterReader:
         found: dict[tuple[str, str], tuple[Parameter, Fragment]],
         pointer: str,
     ) -> list[tuple[Parameter, Fragment]]:
-        """Path parameters are those of the template: others cannot be sent, missing ones are text."""
+        """Path parameters are the template's: others cannot be sent, missing ones are text."""
         named = dict.fromkeys(IN_PATH.findall(path))
         for name in [name for location, name in found if location == "path" and name not in named]:
             self._source.note(

@@ -1,4 +1,4 @@
-"""Regular expressions of schemas: ECMA-262 as documents write it, for an engine that is stricter."""
+"""Regular expressions of schemas: ECMA-262 as documents write it, for a stricter engine."""
 
 import re
 
@@ -17,7 +17,7 @@ _PYTHON_ANCHORS = ((r"\A", "^"), (r"\Z", "$"), (r"\z", "$"))
 
 
 def compilable(pattern: str) -> str | None:
-    """The pattern in a form that validators take, unchanged where possible; None if there is none."""
+    """The pattern in a form that validators take, unchanged where possible; None if none."""
     if _compiles(pattern):
         inner = _DELIMITED.fullmatch(pattern)
         return inner[1] if inner and _compiles(inner[1]) else pattern

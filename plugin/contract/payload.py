@@ -92,17 +92,16 @@ def _field(name: str, value: Any) -> str:
 
 
 def _multipart(body: Body, members: Mapping[str, Any]) -> tuple[bytes, str]:
-    parts = b""
-    pieces = []
-    for name, value in members.items():
-        for item in value if isinstance(value, list) else [value]:
-            pieces.append(_part(body, name, item))
+    pieces = [
+        _part(body, name, item)
+        for name, value in members.items()
+        for item in (value if isinstance(value, list) else [value])
+    ]
     # Made from the content: the same call gives the same bytes, and no part can contain it.
     boundary = hashlib.sha256(b"".join(pieces)).hexdigest()[:32]
-    for piece in pieces:
-        parts += b"--" + boundary.encode() + b"\r\n" + piece + b"\r\n"
-    parts += b"--" + boundary.encode() + b"--\r\n"
-    return parts, f"{body.media_type}; boundary={boundary}"
+    mark = f"--{boundary}".encode()
+    whole = b"".join(mark + b"\r\n" + piece + b"\r\n" for piece in pieces) + mark + b"--\r\n"
+    return whole, f"{body.media_type}; boundary={boundary}"
 
 
 def _part(body: Body, name: str, value: Any) -> bytes:

@@ -9,7 +9,7 @@ _HOPS = 50
 """References that may point at references before it is called a circle."""
 
 
-class Unresolvable(ValueError):
+class Unresolvable(ValueError):  # noqa: N818 - names say what is wrong
     """A reference that leads nowhere in this document; the message says why."""
 
 
@@ -22,7 +22,7 @@ class References:
         self._named: dict[str, str] | None = None
 
     def locate(self, reference: Any, base: str = "") -> str:
-        """The pointer of what `reference` names. `base` is the `$id` in force. Raises Unresolvable."""
+        """The pointer of what is named; `base` is the `$id` in force. Raises Unresolvable."""
         if not isinstance(reference, str):
             raise Unresolvable("a $ref that is not text")
         key = (reference, base)
@@ -37,7 +37,8 @@ class References:
     def follow(self, node: Any, pointer: str) -> tuple[Any, str]:
         """The object that `node` is or refers to, however often, and its pointer.
 
-        For path items, parameters, bodies and answers, where a reference stands for the whole object.
+        For path items, parameters, bodies and answers, where a reference stands for the whole
+        object.
         """
         for _ in range(_HOPS):
             if not (isinstance(node, dict) and "$ref" in node):
@@ -53,7 +54,7 @@ class References:
             root = self._resource(address, base, reference)
         pointer = self._within(root, fragment)
         if pointer is None and root and not address:
-            # Inside an embedded resource `#/…` is relative to it, but many documents mean the whole.
+            # Inside an embedded resource `#/…` is relative to it, but many mean the whole.
             pointer = self._within("", fragment)
         if pointer is None:
             raise Unresolvable(f"{reference} leads nowhere in this document")

@@ -25,7 +25,7 @@ _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What to send. `path` is percent-encoded and holds nothing of the server; `query` has no `?`."""
+    """What to send. `path` is percent-encoded, without the server; `query` has no `?`."""
 
     method: str
     path: str
@@ -35,10 +35,10 @@ class Request:
 
 
 def build(operation: Operation, arguments: Mapping[str, Any]) -> Request:
-    """The request that a call means. Its arguments are taken as they are; judging them is another's work.
+    """The request that a call means; its arguments are taken as they are, not judged.
 
-    Raises NotExpressible for a value that cannot travel where the contract puts it: a path segment that
-    would be another path, a header with a line break, a missing part of the path.
+    Raises NotExpressible for a value that cannot travel where the contract puts it: a path segment
+    that would be another path, a header with a line break, a missing part of the path.
     """
     query: list[str] = []
     headers: list[tuple[str, str]] = []

@@ -1,4 +1,4 @@
-"""JSON Schema 2020-12 in the hand: its parts, what it refers to, and the one place for validators."""
+"""JSON Schema 2020-12: its parts, what it refers to, and the one place for validators."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -15,8 +15,8 @@ _LOCAL = "#/$defs/"
 def validator(schema: Schema) -> jsonschema_rs.Validator:
     """A validator of dialect 2020-12 that judges no formats and fetches nothing.
 
-    A schema that is not valid itself, as recorded tools sometimes carry, is mended first: what cannot
-    be understood accepts anything. It never raises for a schema that JSON can hold.
+    A schema that is not valid itself, as recorded tools sometimes carry, is mended first: what
+    cannot be understood accepts anything. It never raises for a schema that JSON can hold.
     """
     try:
         return _build(schema)
@@ -80,7 +80,7 @@ def bundle(schema: Mapping[str, Any], definitions: Mapping[str, Schema]) -> dict
 
 
 def resolve(schema: Schema, root: Mapping[str, Any]) -> Schema:
-    """What a schema's `$ref`s lead to in the `$defs` of `root`; keywords beside them are dropped."""
+    """What a `$ref` leads to in the `$defs` of `root`; keywords beside it are dropped."""
     for _ in range(50):
         reference = schema.get("$ref") if isinstance(schema, dict) else None
         if not (isinstance(reference, str) and reference.startswith(_LOCAL)):

@@ -1,4 +1,4 @@
-"""The part of a schema that a model needs: what only readers, generators or answers use is left out."""
+"""The part of a schema that a model needs, without what only people or generators use."""
 
 import json
 import re
@@ -34,7 +34,7 @@ _LETTERS = re.compile(r"[\W_]+")
 
 
 class Slimmer:
-    """Makes schemas small. What it made of a definition it keeps, for the next operation that uses it."""
+    """Makes schemas small, each definition once for all the operations that use it."""
 
     def __init__(self, hidden: Literal["readOnly", "writeOnly"] = "readOnly") -> None:
         self._hidden = hidden
@@ -68,6 +68,7 @@ class Slimmer:
     ) -> dict[str, Any]:
         found: dict[str, Any] = {}
         for keyword, value in schema.items():
+            small: Any
             if keyword in keywords.SCHEMA:
                 small = value if isinstance(value, bool) else self._schema(value, definitions, "")
             elif keyword in keywords.SCHEMAS:
@@ -212,7 +213,7 @@ def _same(title: str, key: str) -> bool:
 
 
 def _without_wrapping(found: dict[str, Any]) -> dict[str, Any]:
-    """`allOf`, `anyOf` or `oneOf` of a single schema is that schema, if nothing beside it disagrees."""
+    """`allOf`, `anyOf`, `oneOf` of one schema is that schema, if nothing beside it disagrees."""
     for keyword in ("allOf", "anyOf", "oneOf"):
         branches = found.get(keyword)
         if not branches or len(branches) > 1 or not isinstance(branches[0], dict):

@@ -5,11 +5,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from plugin.contract.library import Library
+from plugin.contract.merge import Merger
 from plugin.contract.operation import Note
 from plugin.contract.references import References, Unresolvable
 
 
-class NotUsable(ValueError):
+class NotUsable(ValueError):  # noqa: N818 - names say what is wrong
     """Why an operation cannot be called, and where the reason stands."""
 
     def __init__(self, pointer: str, reason: str) -> None:
@@ -28,6 +29,7 @@ class Source:
         self.references = References(self.document)
         loose = str(self.document.get("openapi", "")).startswith("3.0")
         self.requests = Library(self.references, self.notes, "request", loose_references=loose)
+        self.merger = Merger(self.requests.definitions)
         # What is odd in answers is nobody's to mend while a call is made, so it is not noted.
         self.answers = Library(self.references, [], "answer", loose_references=loose)
 
@@ -36,7 +38,7 @@ class Source:
         self.notes.append(Note(pointer, reason))
 
     def follow(self, node: Any, pointer: str) -> tuple[Any, str]:
-        """The object that `node` is or refers to. Raises NotUsable where a reference leads nowhere."""
+        """The object that `node` is or refers to. Raises NotUsable if it leads nowhere."""
         try:
             return self.references.follow(node, pointer)
         except Unresolvable as reason:

@@ -1,18 +1,21 @@
 """The subset of JSON Schema that strict function calling knows: every object closed and complete.
 
-Nothing is emitted that would accept other calls than the contract: what has no words in the subset is
-left out where a call can do without it, else Inexpressible. Limits of single values that the subset
-lacks (`maxLength`) become words of the description. Optional turns into nullable; `nulls` undoes it.
+Nothing is emitted that would accept other calls than the contract: what has no words in the subset
+is left out where a call can do without it, else Inexpressible. Limits of single values that the
+subset lacks (`maxLength`) become words of the description. Optional turns into nullable; `nulls`
+undoes it.
 """
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from plugin.contract.merge import Inexpressible, Merger
+from plugin.contract.merge import Contradiction, Inexpressible, Merger
 from plugin.contract.operation import Schema
 from plugin.contract.schema import bundle
+from plugin.contract.targets import ACTIONS_PARAMETER
+from plugin.contract.words import cut
 
 __all__ = ["Inexpressible", "Strict"]
 
@@ -20,7 +23,7 @@ _FORMATS = frozenset(
     {"date-time", "time", "date", "duration", "email", "hostname", "ipv4", "ipv6", "uuid"}
 )
 _NUMERIC = ("multipleOf", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum")
-_LOGIC = ("not", "if", "contains", "dependentRequired", "dependentSchemas", "propertyNames")
+_LOGIC = ("not", "if", "contains", "dependentRequired", "dependentSchemas")
 _LOOKAROUND = re.compile(r"\(\?<?[=!]|\\[1-9]")
 
 _BY_KEYWORD = (
@@ -43,13 +46,14 @@ _SAID = (
 )
 """Keywords outside the subset, in words."""
 
-_LONGEST_DEFAULT = 60
+_LONGEST_SAID = 80
+"""Characters of a value that is said; a longer default or pattern helps no model."""
 
 _NULL: dict[str, Any] = {"type": "null"}
 
 
 class Strict:
-    """Puts schemas into the strict subset. `definitions` are all that they refer to, already slim."""
+    """Puts slim schemas into the strict subset. `definitions` are all that they refer to."""
 
     def __init__(self, definitions: Mapping[str, Schema]) -> None:
         self._definitions = definitions
@@ -61,7 +65,9 @@ class Strict:
 
     def convert(self, schema: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
         """The schema of one tool, and what had to be left out of it. Raises Inexpressible."""
-        own = {key: value for key, value in schema.items() if key not in ("$defs", "anyOf", "oneOf")}
+        own = {
+            key: value for key, value in schema.items() if key not in ("$defs", "anyOf", "oneOf")
+        }
         if len(own) < len(schema) - ("$defs" in schema):
             raise Inexpressible("alternatives at the root")
         self._here = []
@@ -74,8 +80,8 @@ class Strict:
     def _convert_definitions(self) -> dict[str, Schema]:
         """Every definition that can be expressed.
 
-        A definition may need one that cannot, and may be needed by others in a circle: all are taken to
-        be possible until one fails, and then those before it are tried again.
+        A definition may need one that cannot, and may be needed by others in a circle: all are
+        taken to be possible until one fails, and then those before it are tried again.
         """
         while True:
             converted: dict[str, Schema] = {}
@@ -99,21 +105,39 @@ class Strict:
             raise Inexpressible("a value of any type" if schema else "a value that cannot be")
         if "$ref" in schema:
             return self._reference(schema)
+        schema = self._without_not(schema)
         for keyword in _LOGIC:
             if keyword in schema:
                 raise Inexpressible(f"the keyword {keyword}")
         if "oneOf" in schema or "anyOf" in schema:
             return self._alternatives(schema)
-        if "const" in schema:
-            return _described(schema, _enum_of(schema, [schema["const"]]))
-        if "enum" in schema:
-            return _described(schema, _enum_of(schema, schema["enum"]))
-        types = _types_of(schema)
+        values = [schema["const"]] if "const" in schema else schema.get("enum")
+        if values is not None:
+            return _described(schema, _enum_of(schema, values))
+        return self._of_types(schema, _types_of(schema))
+
+    def _of_types(self, schema: dict[str, Any], types: Sequence[str]) -> dict[str, Any]:
+        plain = [name for name in types if name != "null"]
         if not types:
             raise Inexpressible("a value of any type")
-        if len(types) == 1:
-            return self._typed(schema, types[0])
-        return self._several_types(schema, types)
+        if len(plain) <= 1:
+            found = self._typed(schema, plain[0] if plain else "null")
+            return _nullable(found) if len(types) > len(plain) else found
+        words: dict[str, Any] = {
+            key: schema[key] for key in ("description", "default") if key in schema
+        }
+        inner = {key: value for key, value in schema.items() if key not in words}
+        return self._alternatives({**words, "anyOf": [{**inner, "type": name} for name in types]})
+
+    def _without_not(self, schema: dict[str, Any]) -> dict[str, Any]:
+        """`not: {required: [a, b]}` is "without a, or without b", which alternatives can say."""
+        forbidden = schema.get("not")
+        if not (isinstance(forbidden, dict) and set(forbidden) == {"required"}):
+            return schema
+        rest = {key: value for key, value in schema.items() if key != "not"}
+        without = [{"properties": {name: False}} for name in forbidden["required"]]
+        whole = self._merger.merged(rest, {"anyOf": without})
+        return whole if isinstance(whole, dict) else rest
 
     def _reference(self, schema: Mapping[str, Any]) -> dict[str, Any]:
         name = schema["$ref"].rpartition("/")[2]
@@ -139,9 +163,11 @@ class Strict:
             try:
                 whole = self._merger.merged(beside, branch) if beside else branch
                 found = self._schema(whole)
+            except Contradiction:
+                continue
             except Inexpressible as reason:
                 refused = str(reason)
-                self._here.append(f"an alternative: {reason}")
+                self._here.append(f"an alternative was left out: {reason}")
                 continue
             branches += found["anyOf"] if set(found) == {"anyOf"} else [found]
         branches = _distinct(branches)
@@ -150,15 +176,6 @@ class Strict:
         if len(branches) == 1 and set(branches[0]) != {"$ref"}:
             return _described(schema, branches[0])
         return _described(schema, {"anyOf": branches})
-
-    def _several_types(self, schema: Mapping[str, Any], types: Sequence[str]) -> dict[str, Any]:
-        plain = [name for name in types if name != "null"]
-        if len(plain) == 1:
-            return _nullable(self._typed(schema, plain[0]))
-        inner = {key: schema[key] for key in schema if key not in ("description", "default", "title")}
-        branches = [{**inner, "type": name} for name in types]
-        words = {key: schema[key] for key in ("description", "default") if key in schema}
-        return self._alternatives({**words, "anyOf": branches})
 
     def _typed(self, schema: Mapping[str, Any], name: str) -> dict[str, Any]:
         if name == "object":
@@ -189,10 +206,12 @@ class Strict:
         if not declared and not root and schema.get("additionalProperties") is not False:
             raise Inexpressible("a free-form object")
         required = frozenset(schema.get("required", ()))
-        for name in required - set(declared):
-            raise Inexpressible(f"{name!r} is required but not described")
         properties: dict[str, Any] = {}
-        for name, member in declared.items():
+        for name, member in [*declared.items(), *self._undeclared(schema)]:
+            if member is False:
+                if name in required:
+                    raise Contradiction(f"{name} is required and forbidden")
+                continue
             found = self._property(name, member, required=name in required)
             if found is not None:
                 properties[name] = found
@@ -205,6 +224,17 @@ class Strict:
             "additionalProperties": False,
         }
         return _described({**schema, "type": "object"}, kept)
+
+    def _undeclared(self, schema: Mapping[str, Any]) -> Iterator[tuple[str, Schema]]:
+        """What is required beyond the properties: `additionalProperties` describe it, or none."""
+        extra = schema.get("additionalProperties")
+        for name in schema.get("required", ()):
+            if name in schema.get("properties", ()):
+                continue
+            if isinstance(extra, dict):
+                yield name, extra
+            else:
+                self._here.append(f"{name} is required but described nowhere, so it was left out")
 
     def _property(self, name: str, member: Schema, *, required: bool) -> dict[str, Any] | None:
         before = len(self._here)
@@ -295,16 +325,19 @@ def _described(schema: Mapping[str, Any], kept: dict[str, Any]) -> dict[str, Any
 
 
 def _description(schema: Mapping[str, Any]) -> str:
-    said = [schema["description"]] if schema.get("description") else []
+    said = " ".join(_said(schema))
+    words = cut(schema.get("description", ""), ACTIONS_PARAMETER.number - len(said) - 2)
+    if words and said:
+        return f"{words}{'.' if words[-1].isalnum() else ''} {said}"
+    return words or said
+
+
+def _said(schema: Mapping[str, Any]) -> Iterator[str]:
     for keyword, sentence in _SAID:
         value = schema.get(keyword)
-        if value is None or (keyword == "default" and not _is_short(value)):
-            continue
-        said.append(sentence.format(value if isinstance(value, str) else json.dumps(value)))
-    if said and said[0][-1].isalnum() and len(said) > 1:
-        said[0] += "."
-    return " ".join(said)
+        if value is not None and _is_short(value):
+            yield sentence.format(value if isinstance(value, str) else json.dumps(value))
 
 
 def _is_short(value: Any) -> bool:
-    return len(json.dumps(value, default=str)) <= _LONGEST_DEFAULT
+    return len(json.dumps(value, default=str)) <= _LONGEST_SAID

@@ -1,4 +1,4 @@
-"""How OpenAPI writes a parameter's value: `style` and `explode`, for path, query, header and cookie."""
+"""How OpenAPI writes a parameter's value: `style` and `explode`, for every location."""
 
 import json
 import re
@@ -18,7 +18,7 @@ _DELIMITERS = {"form": ",", "spaceDelimited": "%20", "pipeDelimited": "%7C"}
 _SEPARATORS = re.compile(r"[/\\]")
 
 
-class NotExpressible(ValueError):
+class NotExpressible(ValueError):  # noqa: N818 - names say what is wrong
     """An argument whose value cannot travel where the contract puts it."""
 
     def __init__(self, argument: str, reason: str) -> None:
@@ -28,7 +28,7 @@ class NotExpressible(ValueError):
 
 
 def scalar(value: Any) -> str:
-    """A value as text: JSON's words for booleans and null, an integral number without a fraction."""
+    """A value as text: JSON's words for booleans and null, no fraction on integral numbers."""
     if isinstance(value, str):
         return value
     if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:

@@ -16,7 +16,8 @@ _READ = date(2026, 11, 23)
 class Limit:
     """A number that somebody else has set. `as_of` is the day on which the source was last read.
 
-    `firm` limits are enforced by the other side; the others are advice, or what a community measured.
+    `firm` limits are enforced by the other side; the others are advice, or what a community
+    measured.
     """
 
     number: int
@@ -53,8 +54,8 @@ ANTHROPIC_STRICT_UNIONS = Limit(16, "parameters of more than one type", _ANTHROP
 
 MCP_NAME = Limit(128, "characters of [A-Za-z0-9_.-]", _MCP, firm=False)
 MCP_OUTPUT_SCHEMA = Limit(4_096, "bytes of one outputSchema as compact JSON", _OURS, firm=False)
-"""Above this a tool is listed without its outputSchema: clients read every one of them at each listing,
-while the answer itself is checked where the call is made."""
+"""Above this a tool is listed without its outputSchema: clients read every one of them at each
+listing, while the answer itself is checked where the call is made."""
 
 ACTIONS_SECONDS = Limit(45, "seconds in one round trip", _ACTIONS)
 ACTIONS_PAYLOAD = Limit(100_000, "characters in a request, and in a response", _ACTIONS)
@@ -65,7 +66,7 @@ ACTIONS_DOCUMENT = Limit(1_000_000, "bytes of one document", "community reports"
 
 MANIFEST_NAME_FOR_HUMAN = Limit(50, "characters", _MANIFEST)
 MANIFEST_NAME_FOR_HUMAN_ADVICE = Limit(20, "characters", _MANIFEST, firm=False)
-MANIFEST_NAME_FOR_MODEL = Limit(50, "characters of [A-Za-z0-9_]", _MANIFEST)
+MANIFEST_NAME_FOR_MODEL = Limit(50, "characters", _MANIFEST)
 MANIFEST_DESCRIPTION_FOR_HUMAN = Limit(120, "characters", _MANIFEST)
 MANIFEST_DESCRIPTION_FOR_HUMAN_ADVICE = Limit(100, "characters", _MANIFEST, firm=False)
 MANIFEST_DESCRIPTION_FOR_MODEL = Limit(8_000, "characters", _MANIFEST)

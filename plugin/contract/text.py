@@ -1,4 +1,4 @@
-"""The text of a document, JSON or YAML, into plain values; oddities become notes, never exceptions."""
+"""The text of a document, JSON or YAML, into plain values; oddities become notes."""
 
 import codecs
 import gc
@@ -30,7 +30,7 @@ _MARKS = (
 
 
 def parse(data: bytes | str, notes: list[Note]) -> Any:
-    """The value that the text stands for: dicts with text keys, lists, text, numbers, booleans, None.
+    """The value that the text stands for, as `json.loads` would make it.
 
     Raises CannotRun when the text is neither JSON nor YAML.
     """
@@ -108,7 +108,7 @@ def _cleaned(value: Any) -> Any:
 
 @contextmanager
 def _collector_paused() -> Iterator[None]:
-    """Parsing makes a million containers and no garbage; the collector would walk them each time."""
+    """Parsing makes a million containers and no garbage; the collector would walk them all."""
     running = gc.isenabled()
     gc.disable()
     try:

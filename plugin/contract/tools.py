@@ -4,12 +4,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import orjson
-
 from plugin.contract.answers import success
 from plugin.contract.limits import excess
 from plugin.contract.names import names
 from plugin.contract.operation import Contract, Note, Operation, Schema
+from plugin.contract.payload import json_bytes
 from plugin.contract.schema import resolve
 from plugin.contract.slim import Slimmer
 from plugin.contract.strict import Inexpressible, Strict
@@ -30,8 +29,8 @@ Tool = dict[str, Any]
 class ToolSet:
     """The tools of a contract for one target.
 
-    `operations` leads back from a tool's name. `skipped` are the operations that became no tool, `notes`
-    the optional parts that a tool had to do without; each says why.
+    `operations` leads back from a tool's name. `skipped` are the operations that became no tool,
+    `notes` the optional parts that a tool had to do without; each says why.
     """
 
     tools: list[Tool]
@@ -146,11 +145,11 @@ class _Maker:
         if not isinstance(root, dict) or root.get("type") != "object":
             return None
         small = self._answers.slim({**root, "$defs": definitions})
-        return small if len(orjson.dumps(small)) <= MCP_OUTPUT_SCHEMA.number else None
+        return small if len(json_bytes("outputSchema", small)) <= MCP_OUTPUT_SCHEMA.number else None
 
 
 def _annotations(operation: Operation) -> dict[str, bool]:
-    """What a client may tell its user before a call; the author's word counts more than the method."""
+    """What a client may tell its user before a call; the author's word is above the method."""
     consequential = operation.extensions.get(_CONSEQUENTIAL)
     reads = operation.method in _READS and consequential is not True
     return {

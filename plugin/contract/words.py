@@ -5,6 +5,8 @@ import re
 from plugin.contract.operation import Operation
 from plugin.contract.text import without_control_characters
 
+_LONGEST_TITLE = 80
+
 _SPACES = re.compile(r"[ \t\u00a0]+")
 _LINES = re.compile(r" ?\n ?(?:\n ?)*")
 _COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
@@ -18,7 +20,7 @@ def tidy(text: str) -> str:
 
 
 def cut(text: str, limit: int) -> str:
-    """The text within `limit` characters: whole sentences if they keep half of it, else whole words."""
+    """The text within `limit` characters: whole sentences if they fill half, else words."""
     if len(text) <= limit:
         return text
     head = text[:limit]
@@ -31,7 +33,7 @@ def cut(text: str, limit: int) -> str:
 
 
 def describe(operation: Operation, limit: int) -> str:
-    """What a model reads of an operation: summary, then description, each only if it adds something."""
+    """What a model reads of an operation: summary, then description, if each adds something."""
     summary, description = tidy(operation.summary), tidy(operation.description)
     plain = summary.rstrip(".").lower()
     if not description or plain.startswith(description.rstrip(".").lower()):
@@ -47,6 +49,6 @@ def describe(operation: Operation, limit: int) -> str:
 def title(operation: Operation, name: str) -> str:
     """A name for people: the summary where it is short, else the tool's name in words."""
     summary = tidy(operation.summary).rstrip(".")
-    if summary and "\n" not in summary and len(summary) <= 80:
+    if summary and "\n" not in summary and len(summary) <= _LONGEST_TITLE:
         return summary
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|[_-]+", " ", name).strip().capitalize()

@@ -1,0 +1,107 @@
+"""`plugin tools`: an OpenAPI document as tools for one target."""
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from plugin.contract.tools import ToolSet
+
+_LONGEST_TEXT = 160
+
+_SHOWN = 20
+"""Reasons that the readable output prints before it only counts them."""
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(tools)
+
+
+def tools(
+    source: Annotated[
+        str, typer.Argument(metavar="SPEC|URL", help="An OpenAPI document, or - for stdin.")
+    ],
+    *,
+    target: Annotated[
+        str, typer.Option(help="openai, openai-strict, responses, anthropic or mcp.")
+    ] = "openai",
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Turn each operation of an OpenAPI document into a tool.
+
+    What a target cannot express is listed with its reason, never emitted in part or invalid.
+    """
+    from plugin.cli.sources import load
+    from plugin.contract.openapi import read
+    from plugin.contract.tools import make_tools
+
+    made = make_tools(read(load(source)), target)
+    if as_json:
+        typer.echo(_json(made))
+    else:
+        _print(made, target)
+
+
+def _json(made: "ToolSet") -> bytes:
+    from plugin.contract.payload import json_bytes
+
+    return json_bytes(
+        "tools",
+        {
+            "tools": made.tools,
+            "operations": {
+                name: {
+                    "method": operation.method,
+                    "path": operation.path,
+                    "operation_id": operation.operation_id,
+                }
+                for name, operation in made.operations.items()
+            },
+            "skipped": _notes(made.skipped),
+            "notes": _notes(made.notes),
+        },
+    )
+
+
+def _notes(notes: Any) -> list[dict[str, str]]:
+    return [{"pointer": note.pointer, "reason": note.reason} for note in notes]
+
+
+def _print(made: "ToolSet", target: str) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    from plugin.contract.payload import json_bytes
+    from plugin.contract.words import describe
+
+    console = Console(highlight=False)
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("tool", overflow="fold", style="green")
+    table.add_column("call, and what it does", overflow="fold")
+    for name, operation in made.operations.items():
+        what = describe(operation, _LONGEST_TEXT).partition("\n")[0]
+        call = f"{operation.method} {operation.path}"
+        table.add_row(name, Text.assemble(call, "" if what == call else f"\n{what}"))
+    if made.operations:
+        console.print(table)
+        console.print()
+    size = len(json_bytes("tools", made.tools))
+    console.print(f"{_count(len(made.tools), 'tool')} for {target}, {size:,} bytes of JSON.")
+    _print_notes(console, made.skipped, "operation", "skipped")
+    _print_notes(console, made.notes, "part", "left out")
+
+
+def _print_notes(console: Any, notes: Any, what: str, how: str) -> None:
+    if not notes:
+        return
+    console.print(f"\n{_count(len(notes), what)} {how}:", style="bold")
+    for note in notes[:_SHOWN]:
+        console.print(f"  {note.pointer}\n    {note.reason}", markup=False, soft_wrap=True)
+    if len(notes) > _SHOWN:
+        console.print(f"  and {len(notes) - _SHOWN} more; --json lists them all")
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
