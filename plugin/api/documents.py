@@ -24,6 +24,12 @@ _ABOUT = (
 _KEY = "An API key, sent as `Authorization: Bearer <key>`. It carries the scopes that it may use."
 _DEFAULT_ANSWER = "Successful Response"
 
+_NAMED = frozenset({"properties", "schemas", "$defs"})
+"""Keywords whose keys are the author's names."""
+
+_VALUES = frozenset({"examples", "example", "default", "enum", "const"})
+"""Keywords that hold values, not schemas."""
+
 
 def build(
     routers: Sequence[APIRouter], *, server: str, version: str, title: str = _TITLE
@@ -144,7 +150,9 @@ def _without_titles(node: Any, *, names: bool = False) -> Any:
     if not isinstance(node, dict):
         return node
     return {
-        key: _without_titles(item, names=not names and key in {"properties", "schemas", "examples"})
-        for key, item in node.items()
-        if names or key != "title" or not isinstance(item, str)
+        key: value
+        if not names and key in _VALUES
+        else _without_titles(value, names=not names and key in _NAMED)
+        for key, value in node.items()
+        if names or key != "title" or not isinstance(value, str)
     }

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from plugin.contract.compare import Change
 
 _COPY = "openapi.json"
+_SHOWN = 3
 
 Directory = Annotated[
     Path | None,
@@ -113,12 +114,20 @@ def _update(folder: Path, openapi: dict[str, Any], manifest: dict[str, Any]) -> 
 
 
 def _tell(changes: "Sequence[Change]", folder: Path) -> None:
-    for change in changes:
-        effect = "breaks callers" if change.breaking else "harmless"
-        typer.echo(f"{effect}: {change.where}: {change.what}")
+    for (breaking, what), places in _grouped(changes).items():
+        effect = "breaks callers" if breaking else "harmless"
+        more = f" and {len(places) - _SHOWN} more" if len(places) > _SHOWN else ""
+        typer.echo(f"{effect}: {', '.join(places[:_SHOWN])}{more}: {what}")
     if not changes:
         typer.echo(f"the contract is as committed in {folder}")
         return
-    breaking = sum(change.breaking for change in changes)
-    said = f"{len(changes)} changes, {breaking} of them breaking"
+    said = f"{len(changes)} changes, {sum(one.breaking for one in changes)} of them breaking"
     typer.echo(f"{said}; `plugin contract --write` updates the copies", err=True)
+
+
+def _grouped(changes: "Sequence[Change]") -> dict[tuple[bool, str], list[str]]:
+    """Where the same thing changed: a shared schema is in many operations."""
+    groups: dict[tuple[bool, str], list[str]] = {}
+    for change in changes:
+        groups.setdefault((change.breaking, change.what), []).append(change.where)
+    return groups

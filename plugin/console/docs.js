@@ -13,6 +13,12 @@ function make(tag, properties = {}, ...children) {
   return element;
 }
 
+// The words of a description: paragraphs, and `code` in backquotes; nothing else of Markdown.
+function prose(text, classes = "") {
+  return String(text ?? "").split(/\n{2,}/).filter(Boolean).map((paragraph) => make("p", { classes },
+    ...paragraph.split("`").map((part, position) => (position % 2 ? make("code", { textContent: part }) : part))));
+}
+
 class Description {
   constructor(document) {
     this.document = document;
@@ -91,7 +97,7 @@ function field(description, name, schema, { required, text, place, depth = 0 }) 
     make("div", { classes: "name" }, name, required ? make("span", { classes: "must", title: "required", textContent: " *" }) : null),
     make("div", {},
       make("p", { classes: "type", textContent: facts }),
-      (text ?? own.description) ? make("p", { textContent: text ?? own.description }) : null));
+      ...prose(text ?? own.description)));
   const inner = own.type === "array" ? description.resolve(own.items ?? {}) : own;
   if (inner.properties && depth < DEEPEST) item.append(fields(description, inner, depth + 1));
   return item;
@@ -215,7 +221,7 @@ function card(description, operation) {
       make("code", { textContent: operation.operationId }),
       ...scopes.map((scope) => make("span", { classes: "tag", textContent: `scope ${scope}` })),
       operation["x-openai-isConsequential"] ? make("span", { classes: "tag warn", textContent: "asks the user first" }) : null),
-    make("p", { classes: "about", textContent: operation.description ?? "" }));
+    ...prose(operation.description, "about"));
   if (operation.parameters.length) {
     article.append(heading("Parameters"), make("ul", { classes: "fields" },
       ...operation.parameters.map((one) => field(description, one.name, one.schema ?? {}, { required: one.required, text: one.description, place: one.in }))));
@@ -244,7 +250,7 @@ function showErrors(description) {
   section.hidden = false;
   section.append(make("article", { id: "errors" },
     make("h3", { textContent: "Errors" }),
-    make("p", { classes: "about", textContent: problem.description ?? "" }),
+    ...prose(problem.description, "about"),
     make("p", { classes: "note", textContent: "application/problem+json" }),
     fields(description, problem),
     problem.examples?.length ? make("pre", { textContent: JSON.stringify(problem.examples[0], null, 2) }) : null));
@@ -258,7 +264,7 @@ async function start() {
   document.title = info.title;
   $("title").textContent = info.title;
   $("version").textContent = info.version;
-  $("about").textContent = info.description ?? "";
+  $("about").replaceChildren(...prose(info.description));
   const operations = description.operations();
   $("index").replaceChildren(...index(operations), make("h2", { textContent: "shared" }), make("a", { href: "#errors", textContent: "Errors" }));
   $("operations").replaceChildren(...operations.map((one) => card(description, one)));
