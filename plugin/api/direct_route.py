@@ -69,7 +69,12 @@ class _Strict:
             raise RequestValidationError(errors)
         if self._reads_json and _announces_body(scope):
             _require_json(scope)
-        await self._app(scope, receive, send)
+        try:
+            await self._app(scope, receive, send)
+        except RequestValidationError as error:
+            if isinstance(error.body, str) and error.errors()[0]["type"] == "json_invalid":
+                raise _not_json(error.body.encode(errors="replace"), "") from None
+            raise
 
 
 @dataclass(frozen=True, slots=True)

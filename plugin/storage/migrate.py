@@ -24,7 +24,10 @@ def prepare(directory: Path, url: str) -> None:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise _unusable(directory, str(error.strerror).lower()) from None
-    if not os.access(directory, os.W_OK | os.X_OK):
+    file = sqlite_path(url)
+    if not os.access(directory, os.W_OK | os.X_OK) or (
+        file.exists() and not os.access(file, os.W_OK)
+    ):
         raise _unusable(directory, "it is read-only for this user")
     upgrade(url)
 

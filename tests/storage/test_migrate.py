@@ -117,6 +117,20 @@ def test_a_data_directory_that_cannot_be_made_is_one_line(url: str, tmp_path: Pa
         migrate.prepare(tmp_path / "file" / "data", url)
 
 
+def test_what_is_read_only_is_one_line(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    migrate.prepare(tmp_path, url)
+    for name in (tmp_path, tmp_path / "plugin.db"):
+
+        def writable(path: Path, _mode: int, name: Path = name) -> bool:
+            return path != name
+
+        monkeypatch.setattr(migrate.os, "access", writable)
+        with pytest.raises(CannotRun, match="it is read-only for this user; make it writable"):
+            migrate.prepare(tmp_path, url)
+
+
 def test_a_new_data_directory_is_its_owners(tmp_path: Path) -> None:
     directory = tmp_path / "data"
     migrate.prepare(directory, f"sqlite:///{directory / 'plugin.db'}")

@@ -1,0 +1,281 @@
+"""How many small calls a second the gate lets through, against FastAPI with an HTTPBearer dependency.
+
+Both services run in a child process with the same uvicorn settings and the same models; ours with
+everything on (keys from the database, scopes, request ids, access log, body limit). The load comes
+from `wrk` if there is one, else from a keep-alive client in a process of its own. Rounds are
+interleaved; the median of the ratios is what counts.
+"""
+
+import argparse
+import asyncio
+import hashlib
+import os
+import shutil
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Annotated
+
+import orjson
+import uvicorn
+from fastapi import APIRouter, Depends, FastAPI, HTTPException
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from pydantic import BaseModel, Field
+
+from plugin.operations import Arguments, CurrentCaller, Reply, operation
+
+BODY = b'{"text":"buy milk","urgent":true,"tags":["shop","home"]}'
+CONNECTIONS = 48
+
+
+class Note(Arguments):
+    """What comes in."""
+
+    text: Annotated[str, Field(min_length=1, max_length=500)]
+    urgent: bool = False
+    tags: list[str] = []
+
+
+class Kept(Reply):
+    """What goes out."""
+
+    text: str
+    urgent: bool
+    tags: list[str]
+    length: int
+
+
+router = APIRouter()
+
+
+@router.post("/bench/notes", operation_id="bench_note", summary="Keep a note")
+@operation(scope="bench:write")
+async def bench_note(note: Note, caller: CurrentCaller) -> Kept:
+    """Keep a note."""
+    return Kept(text=note.text, urgent=note.urgent, tags=note.tags, length=len(caller.id))
+
+
+def plain_fastapi(key: str) -> FastAPI:
+    """The same operation, written as FastAPI's documentation does."""
+    app = FastAPI()
+    bearer = HTTPBearer()
+    known = {hashlib.sha256(key.encode()).hexdigest(): "key_plain"}
+
+    async def caller(
+        credentials: Annotated[HTTPAuthorizationCredentials, Depends(bearer)],
+    ) -> str:
+        digest = hashlib.sha256(credentials.credentials.encode()).hexdigest()
+        if digest not in known:
+            raise HTTPException(401, "unknown key", {"WWW-Authenticate": "Bearer"})
+        return known[digest]
+
+    @app.post("/bench/notes")
+    async def note(note: Note, who: Annotated[str, Depends(caller)]) -> Kept:
+        return Kept(text=note.text, urgent=note.urgent, tags=note.tags, length=len(who))
+
+    return app
+
+
+def serve(which: str, key: str, port: int, directory: Path) -> None:
+    """What the child process does."""
+    if which == "plugin":
+        from plugin.app import create_app
+        from plugin.settings import Settings
+
+        app = create_app(Settings(data_dir=directory, operations=("bench_gateway",)))
+    else:
+        app = plain_fastapi(key)
+    uvicorn.run(
+        app,
+        host="127.0.0.1",
+        port=port,
+        loop="uvloop",
+        http="httptools",
+        ws="none",
+        access_log=False,
+        log_level="warning",
+        server_header=False,
+        proxy_headers=False,
+    )
+
+
+def make_key(directory: Path) -> str:
+    """A key in a fresh database."""
+    from plugin.auth.keys import KeyStore
+    from plugin.storage.database import open_blocking
+    from plugin.storage.migrate import prepare
+
+    url = f"sqlite:///{directory / 'plugin.db'}"
+    prepare(directory, url)
+    engine = open_blocking(url)
+    try:
+        return KeyStore(engine, time.time).create("bench", ["*"]).key
+    finally:
+        engine.dispose()
+
+
+class Service:
+    """A child process that serves."""
+
+    def __init__(self, which: str, key: str, directory: Path) -> None:
+        self.port = _free_port()
+        self.log = (directory / f"{which}.log").open("wb")
+        arguments = ["--child", which, "--key", key, "--port", str(self.port)]
+        self.process = subprocess.Popen(
+            [sys.executable, __file__, *arguments, "--directory", str(directory)],
+            stderr=self.log,
+            env={**os.environ, "PYTHONPATH": str(Path(__file__).parent)},
+        )
+        _wait_for(self.port)
+
+    def cpu(self) -> float:
+        """Seconds of CPU spent so far."""
+        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def stop(self) -> None:
+        """End it."""
+        self.process.terminate()
+        self.process.wait(10)
+        self.log.close()
+
+
+def measure(service: Service, key: str, seconds: float, directory: Path) -> tuple[float, float]:
+    """Requests a second, and microseconds of the service's CPU for each."""
+    before = service.cpu()
+    if shutil.which("wrk"):
+        count, took = _wrk(service.port, key, seconds, directory)
+    else:
+        count, took = _own_client(service.port, key, seconds)
+    return count / took, (service.cpu() - before) / count * 1e6
+
+
+def _wrk(port: int, key: str, seconds: float, directory: Path) -> tuple[int, float]:
+    script = directory / "post.lua"
+    script.write_text(
+        f"wrk.method = 'POST'\nwrk.body = [[{BODY.decode()}]]\n"
+        f"wrk.headers['Authorization'] = 'Bearer {key}'\n"
+        "wrk.headers['Content-Type'] = 'application/json'\n"
+        "done = function(s, l, r) io.write(string.format('%d %d %d\\n', s.requests, s.duration,"
+        " s.errors.status + s.errors.connect + s.errors.read + s.errors.timeout)) end\n"
+    )
+    command = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{max(1, round(seconds))}s", "-s", str(script)]
+    done = subprocess.run(
+        [*command, f"http://127.0.0.1:{port}/bench/notes"],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    count, microseconds, errors = map(int, done.stdout.split("\n")[-2].split())
+    if errors:
+        raise SystemExit(f"{errors} requests failed")
+    return count, microseconds / 1e6
+
+
+def _own_client(port: int, key: str, seconds: float) -> tuple[int, float]:
+    arguments = ["--load", str(seconds), "--key", key, "--port", str(port)]
+    done = subprocess.run(
+        [sys.executable, __file__, *arguments], check=True, capture_output=True, text=True
+    )
+    count, took = done.stdout.split()
+    return int(count), float(took)
+
+
+async def load(port: int, key: str, seconds: float) -> tuple[int, float]:
+    """Keep-alive connections, each sending as soon as it was answered."""
+    request = (
+        b"POST /bench/notes HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+        b"Authorization: Bearer %s\r\nContent-Length: %d\r\n\r\n%s"
+    ) % (key.encode(), len(BODY), BODY)
+    started = time.perf_counter()
+
+    async def one() -> int:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        count = 0
+        while time.perf_counter() - started < seconds:
+            writer.write(request)
+            head = await reader.readuntil(b"\r\n\r\n")
+            if not head.startswith(b"HTTP/1.1 200"):
+                raise SystemExit(f"a request failed: {head!r}")
+            await reader.readexactly(int(head.lower().split(b"content-length: ")[1].split()[0]))
+            count += 1
+        writer.close()
+        return count
+
+    counts = await asyncio.gather(*(one() for _ in range(CONNECTIONS)))
+    return sum(counts), time.perf_counter() - started
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _wait_for(port: int) -> None:
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+        except OSError:
+            time.sleep(0.05)
+        else:
+            return
+    raise SystemExit("the service did not start")
+
+
+def compare(rounds: int, seconds: float) -> None:
+    """Interleave, and print what came out."""
+    with tempfile.TemporaryDirectory() as name:
+        directory = Path(name)
+        key = make_key(directory)
+        services = {which: Service(which, key, directory) for which in ("plugin", "fastapi")}
+        try:
+            for service in services.values():
+                measure(service, key, 1, directory)
+            found = [
+                {which: measure(one, key, seconds, directory) for which, one in services.items()}
+                for _ in range(rounds)
+            ]
+        finally:
+            for service in services.values():
+                service.stop()
+    ratios = [one["plugin"][0] / one["fastapi"][0] for one in found]
+    report = {
+        which: {
+            "requests_per_second": round(statistics.median(one[which][0] for one in found)),
+            "cpu_microseconds": round(statistics.median(one[which][1] for one in found), 1),
+        }
+        for which in services
+    }
+    report_line = {**report, "ratio": round(statistics.median(ratios), 2)}
+    print(orjson.dumps(report_line, option=orjson.OPT_INDENT_2).decode())
+    print("ratios of the rounds:", ", ".join(f"{ratio:.2f}" for ratio in ratios))
+
+
+def main() -> None:
+    """Parent, child or load, by the arguments."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=3)
+    parser.add_argument("--child", choices=["plugin", "fastapi"], help=argparse.SUPPRESS)
+    parser.add_argument("--load", type=float, help=argparse.SUPPRESS)
+    parser.add_argument("--key", default="", help=argparse.SUPPRESS)
+    parser.add_argument("--port", type=int, default=0, help=argparse.SUPPRESS)
+    parser.add_argument("--directory", type=Path, default=Path(), help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.child:
+        serve(given.child, given.key, given.port, given.directory)
+    elif given.load:
+        print(*asyncio.run(load(given.port, given.key, given.load)))
+    else:
+        compare(given.rounds, given.seconds)
+
+
+if __name__ == "__main__":
+    main()

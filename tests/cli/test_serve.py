@@ -1,0 +1,252 @@
+"""The commands as a person types them: real processes, real ports."""
+
+import http.client
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from plugin.cli import serve
+
+Start = Callable[..., "subprocess.Popen[str]"]
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Start]:
+    """Starts `plugin …` on a free port in an empty directory."""
+    running: list[subprocess.Popen[str]] = []
+
+    def begin(*arguments: str, **environment: str) -> subprocess.Popen[str]:
+        process = subprocess.Popen(  # noqa: S603 - our own command
+            [sys.executable, "-m", "plugin", *arguments],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=tmp_path,
+            env={"PYTHONPATH": ":".join(sys.path), "PLUGIN_PORT": "0", **environment},
+        )
+        running.append(process)
+        return process
+
+    yield begin
+    for process in running:
+        if process.poll() is None:
+            process.kill()
+        process.communicate()
+
+
+def _read_until(process: "subprocess.Popen[str]", text: str) -> str:
+    assert process.stdout is not None
+    said = ""
+    while text not in said:
+        line = process.stdout.readline()
+        assert line, (said, process.stderr and process.stderr.read())
+        said += line
+    return said
+
+
+def _get(port: int, path: str, key: str | None = None, method: str = "GET") -> tuple[int, Any]:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    headers = {} if key is None else {"Authorization": f"Bearer {key}"}
+    connection.request(method, path, headers=headers)
+    response = connection.getresponse()
+    body = response.read()
+    connection.close()
+    return response.status, json.loads(body)
+
+
+def _port(banner: str) -> int:
+    found = re.search(r"http://127\.0\.0\.1:(\d+)/docs", banner)
+    assert found is not None
+    return int(found[1])
+
+
+def test_up_makes_a_key_says_how_to_call_and_stops_cleanly(start: Start, tmp_path: Path) -> None:
+    first = start("up")
+    banner = _read_until(first, "OPENAI_API_BASE")
+    port, file = _port(banner), tmp_path / "data" / "first-key"
+    key = file.read_text().strip()
+    assert f"key       {key}" in banner
+    assert "/v1" in banner
+    assert file.stat().st_mode & 0o777 == 0o600
+    status, manifest = _get(port, "/.well-known/ai-plugin.json")
+    assert (status, manifest["api"]["url"]) == (200, f"http://127.0.0.1:{port}/openapi.json")
+    assert _get(port, "/todos", key)[0] == 200
+
+    curl = next(line for line in banner.splitlines() if "curl" in line)
+    command = curl.strip().removeprefix("try").strip().replace("curl ", "curl -s ", 1)
+    pasted = subprocess.run(  # noqa: S602 - what we tell people to paste
+        command, shell=True, check=True, capture_output=True, text=True
+    )
+    assert json.loads(pasted.stdout)["todos"] == []
+
+    first.send_signal(signal.SIGINT)
+    out, _ = first.communicate(timeout=15)
+    assert (first.returncode, out) == (0, "stopped\n")
+
+    second = start("up")
+    again = _read_until(second, "OPENAI_API_BASE")
+    assert key not in again
+    assert f"in {file} (only you can read it)" in again
+    second.send_signal(signal.SIGTERM)
+    second.communicate(timeout=15)
+    assert second.returncode == 0
+
+
+def test_serve_writes_one_line_of_json_a_request(start: Start) -> None:
+    process = start("serve")
+    assert process.stderr is not None
+    ready = json.loads(process.stderr.readline())
+    port = int(ready["message"].rpartition(":")[2])
+    assert _get(port, "/todos?text=hunter2", "hunter2")[0] == 401
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=15)
+    lines = [json.loads(line) for line in err.splitlines()]
+    refused = next(line for line in lines if line.get("path") == "/todos")
+    assert (refused["status"], refused["caller"]) == (401, None)
+    assert "hunter2" not in err
+    assert process.returncode == 0
+
+
+def test_several_workers_serve_one_port(start: Start, tmp_path: Path) -> None:
+    process = start("up", "--workers", "2", PLUGIN_LOG_LEVEL="warning")
+    port = _port(_read_until(process, "OPENAI_API_BASE"))
+    key = (tmp_path / "data" / "first-key").read_text().strip()
+    assert [_get(port, "/todos", key)[0] for _ in range(20)] == [200] * 20
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=20)
+    assert process.returncode == 0
+
+
+def test_no_server_header_is_sent(start: Start) -> None:
+    port = _port(_read_until(start("up"), "OPENAI_API_BASE"))
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    connection.request("GET", "/healthz")
+    response = connection.getresponse()
+    response.read()
+    connection.close()
+    assert response.getheader("server") is None
+
+
+_ODD_REQUESTS = [
+    b"GET /todos HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer \xff\xfe\xff\r\n\r\n",
+    b"GET /todos HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer a\x00b\r\n\r\n",
+    b"GET /todos HTTP/1.1\r\nHost: x\r\nAuthorization:\r\n\r\n",
+    b"GET /todos HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer\tx\r\n\r\n",
+    b"GET /todos HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer x\r\nAuthorization: Bearer y\r\n\r\n",
+    b"GET /todos HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer " + b"A" * 60_000 + b"\r\n\r\n",
+    b"GET /todos HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer a\r\n b\r\n\r\n",
+    b"GET /t\xc3\xb6dos HTTP/1.1\r\nHost: x\r\n\r\n",
+    b"GET /%00%ff%fe HTTP/1.1\r\nHost: x\r\n\r\n",
+    b"GET http://evil.example/todos HTTP/1.1\r\nHost: x\r\n\r\n",
+    b"GET //todos HTTP/1.1\r\nHost: x\r\n\r\n",
+    b"OPTIONS * HTTP/1.1\r\nHost: x\r\n\r\n",
+    b"POST /todos HTTP/1.1\r\nHost: x\r\nContent-Length: -5\r\n\r\n",
+    b"POST /todos HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+    (
+        b"GET /todos HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+    ),
+    b"\x16\x03\x01\x02\x00\x01",
+]
+
+
+def test_no_bytes_on_the_wire_get_a_5xx_or_in(start: Start) -> None:
+    process = start("up")
+    port = _port(_read_until(process, "OPENAI_API_BASE"))
+    for request in _ODD_REQUESTS:
+        with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
+            connection.sendall(request)
+            connection.shutdown(socket.SHUT_WR)
+            answer = connection.recv(65_536)
+        assert not answer or 300 <= int(answer.split(b" ")[1]) < 500, (request[:80], answer[:200])
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=15)
+    assert "Traceback" not in err
+
+
+@pytest.mark.parametrize(
+    ("environment", "message"),
+    [
+        (
+            {"PLUGIN_PORT": "http"},
+            "PLUGIN_PORT: 'http' is not allowed; give a port from 0 to 65535",
+        ),
+        ({"PLUGIN_HOST": "203.0.113.77"}, "203.0.113.77 is no address of this machine"),
+        ({"PLUGIN_DATA_DIR": "/dev/null/data"}, "the data directory /dev/null/data cannot be used"),
+        ({"PLUGIN_WELL_KNOWN_DIR": "/nowhere"}, "PLUGIN_WELL_KNOWN_DIR must name the folder"),
+        ({"PLUGIN_OPERATIONS": "no_such_package"}, "PLUGIN_OPERATIONS names no_such_package"),
+    ],
+)
+@pytest.mark.parametrize("command", ["serve", "up"])
+def test_what_is_wrong_is_one_line(
+    start: Start, command: str, environment: dict[str, str], message: str
+) -> None:
+    process = start(command, **environment)
+    out, err = process.communicate(timeout=20)
+    assert (process.returncode, out) == (2, "")
+    assert err.startswith("error: ")
+    assert message in err
+    assert err.count("\n") == 1
+
+
+def test_a_port_in_use_is_one_line(start: Start) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        process = start("up", "--port", str(port))
+        _, err = process.communicate(timeout=20)
+    assert process.returncode == 2
+    assert err == (
+        f"error: port {port} on 127.0.0.1 is in use; stop what listens there, or choose another "
+        "with PLUGIN_PORT or --port\n"
+    )
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_read_only_directory_is_one_line(start: Start, tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir(mode=0o500)
+    process = start("up")
+    _, err = process.communicate(timeout=20)
+    assert process.returncode == 2
+    assert "it is read-only for this user" in err
+
+
+def test_a_setting_that_is_not_known_is_a_warning(start: Start) -> None:
+    process = start("up", PLUGIN_PROT="9")
+    _read_until(process, "OPENAI_API_BASE")
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=15)
+    assert err.startswith("warning: PLUGIN_PROT is not a setting and is ignored; did you mean")
+
+
+def test_a_port_below_1024_is_explained() -> None:
+    error = PermissionError(13, "Permission denied")
+    assert "choose one from 1024 on" in serve._why_not(error, "127.0.0.1", 80)
+
+
+def test_the_first_answer_waits_for_nobody(start: Start) -> None:
+    """A request that comes while the service starts is answered, not refused."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    start("serve", "--port", str(port))
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        try:
+            assert _get(port, "/healthz") == (200, {"status": "ok"})
+        except ConnectionRefusedError:
+            time.sleep(0.01)
+        else:
+            return
+    pytest.fail("no answer")
