@@ -206,7 +206,7 @@ class _Walk:
         found = [(self.value(branch, value, at), self._followed(branch)) for branch in branches]
         if any(not faults for faults, _ in found):
             return []
-        return min(found, key=lambda branch: _distance(branch[0], branch[1], value))[0]
+        return min(found, key=lambda pair: _distance(pair[0], pair[1], value, at))[0]
 
     def _followed(self, schema: Any) -> dict[str, Any]:
         seen: set[int] = set()
@@ -216,12 +216,20 @@ class _Walk:
         return schema if isinstance(schema, dict) else {}
 
 
-def _distance(faults: list[Fault], branch: dict[str, Any], value: Any) -> tuple[int, bool]:
-    """How far a value is from a branch; `null` stands for "nothing", so it is the last resort."""
+def _distance(
+    faults: list[Fault], branch: dict[str, Any], value: Any, at: str
+) -> tuple[bool, int, bool]:
+    """How far a value is from a branch; `null` stands for "nothing", so it is the last resort.
+
+    Whatever is wrong inside an object or a list, a branch for another kind of value is farther.
+    """
+    other_kind = isinstance(value, dict | list) and any(
+        fault.pointer == at and fault.fault is FaultKind.WRONG_TYPE for fault in faults
+    )
     cost = sum(_COST[fault.fault] for fault in faults)
     if isinstance(value, dict) and _is_tagged_otherwise(branch, value):
         cost += _WRONG_TAG
-    return cost, branch.get("type") == "null"
+    return other_kind, cost, branch.get("type") == "null"
 
 
 def _is_tagged_otherwise(branch: dict[str, Any], value: dict[str, Any]) -> bool:

@@ -147,7 +147,9 @@ def _declared(value: Any, body: Any) -> tuple[Any, ...] | None:
     found = [
         place[key] for place in places for key in ("tools", "functions", "function") if key in place
     ]
-    lists = [entries for entries in found if isinstance(entries, list)]
+    # Gemini's clients may send one group of functions without the list around it.
+    lists = [[entries] if isinstance(entries, dict) else entries for entries in found]
+    lists = [entries for entries in lists if isinstance(entries, list)]
     return tuple(chain.from_iterable(lists)) if lists else None
 
 
