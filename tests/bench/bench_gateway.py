@@ -24,7 +24,7 @@ import orjson
 import uvicorn
 from fastapi import APIRouter, Depends, FastAPI, HTTPException
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from plugin.operations import Arguments, CurrentCaller, Reply, operation
 
@@ -37,7 +37,7 @@ class Note(Arguments):
 
     text: Annotated[str, Field(min_length=1, max_length=500)]
     urgent: bool = False
-    tags: list[str] = []
+    tags: list[str] = Field(default_factory=list)
 
 
 class Kept(Reply):
@@ -125,7 +125,7 @@ class Service:
         self.port = _free_port()
         self.log = (directory / f"{which}.log").open("wb")
         arguments = ["--child", which, "--key", key, "--port", str(self.port)]
-        self.process = subprocess.Popen(
+        self.process = subprocess.Popen(  # noqa: S603 - our own command
             [sys.executable, __file__, *arguments, "--directory", str(directory)],
             stderr=self.log,
             env={**os.environ, "PYTHONPATH": str(Path(__file__).parent)},
@@ -164,7 +164,7 @@ def _wrk(port: int, key: str, seconds: float, directory: Path) -> tuple[int, flo
         " s.errors.status + s.errors.connect + s.errors.read + s.errors.timeout)) end\n"
     )
     command = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{max(1, round(seconds))}s", "-s", str(script)]
-    done = subprocess.run(
+    done = subprocess.run(  # noqa: S603 - our own command
         [*command, f"http://127.0.0.1:{port}/bench/notes"],
         check=True,
         capture_output=True,
@@ -178,7 +178,7 @@ def _wrk(port: int, key: str, seconds: float, directory: Path) -> tuple[int, flo
 
 def _own_client(port: int, key: str, seconds: float) -> tuple[int, float]:
     arguments = ["--load", str(seconds), "--key", key, "--port", str(port)]
-    done = subprocess.run(
+    done = subprocess.run(  # noqa: S603 - our own command
         [sys.executable, __file__, *arguments], check=True, capture_output=True, text=True
     )
     count, took = done.stdout.split()

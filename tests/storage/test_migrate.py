@@ -1,3 +1,4 @@
+import os
 import sqlite3
 import subprocess
 import sys
@@ -126,7 +127,7 @@ def test_what_is_read_only_is_one_line(
         def writable(path: Path, _mode: int, name: Path = name) -> bool:
             return path != name
 
-        monkeypatch.setattr(migrate.os, "access", writable)
+        monkeypatch.setattr(os, "access", writable)
         with pytest.raises(CannotRun, match="it is read-only for this user; make it writable"):
             migrate.prepare(tmp_path, url)
 
