@@ -1,8 +1,7 @@
-"""gpt-plugin: an operation is declared once, every door offers it, every call passes one gate, and a
-harness judges from outside.
+"""gpt-plugin: declare an operation once; every door offers it, one gate guards it.
 
-The rooms, from the top floor down; an import only goes down, and rooms of one floor do not know each
-other (`.importlinter` holds it):
+The rooms, from the top floor down; an import only goes down, and rooms of one floor do not know
+each other (`.importlinter` holds it):
 
     __main__        `python -m plugin`
     cli             the `plugin` command: one module a command group
