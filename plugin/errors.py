@@ -12,8 +12,8 @@ from typing import Any, ClassVar
 class ArgumentFault:
     """One argument of a call that the service refused, said so that a model can mend it.
 
-    `pointer` is a JSON pointer into the arguments, `expected` what would have been right, `got` what
-    came (shortened), `nearest` the closest valid value or name, if there is one.
+    `pointer` is a JSON pointer into the arguments, `expected` what would have been right, `got`
+    what came (shortened), `nearest` the closest valid value or name, if there is one.
     """
 
     pointer: str

@@ -1,4 +1,4 @@
-"""How many small calls a second the gate lets through, against FastAPI with an HTTPBearer dependency.
+"""How many small calls a second pass the gate, against FastAPI with an HTTPBearer dependency.
 
 Both services run in a child process with the same uvicorn settings and the same models; ours with
 everything on (keys from the database, scopes, request ids, access log, body limit). The load comes
