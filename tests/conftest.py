@@ -10,7 +10,7 @@ import pytest
 from fastapi import APIRouter, FastAPI
 from fastapi.routing import iter_route_contexts
 
-from plugin.api.gateway import Gateway, route_table
+from plugin.api.gateway import Authenticate, Gateway, route_table
 from plugin.api.middleware import BodyLimit, RequestLog
 from plugin.auth.caller import Caller
 from plugin.errors import NotAuthenticated
@@ -52,7 +52,11 @@ class Gate:
     """The layers of the service in their order, around some routes."""
 
     def __init__(
-        self, router: APIRouter, public: APIRouter | None = None, limit: int = 100_000
+        self,
+        router: APIRouter,
+        public: APIRouter | None = None,
+        limit: int = 100_000,
+        authenticate: Authenticate = authenticate,
     ) -> None:
         self.fastapi = FastAPI(openapi_url=None)
         doors = [] if public is None else [public]
@@ -70,13 +74,16 @@ class Gate:
         path: str,
         *,
         query: str = "",
-        headers: Sequence[tuple[str, str]] = (),
+        headers: Sequence[tuple[str, str | bytes]] = (),
         body: Any = None,
         key: str | None = "all",
         pieces: Sequence[bytes] | None = None,
     ) -> Reply:
         content = body if isinstance(body, bytes) else b"" if body is None else _dump(body)
-        sent = [(name.lower().encode(), value.encode()) for name, value in headers]
+        sent = [
+            (name.lower().encode(), value if isinstance(value, bytes) else value.encode())
+            for name, value in headers
+        ]
         names = {name for name, _ in sent}
         if key is not None:
             sent.append((b"authorization", f"Bearer {key}".encode()))

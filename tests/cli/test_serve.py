@@ -117,6 +117,26 @@ def test_serve_writes_one_line_of_json_a_request(start: Start) -> None:
     assert process.returncode == 0
 
 
+@pytest.mark.parametrize(
+    ("trusted", "client"),
+    [("", "127.0.0.1"), ("10.0.0.0/8", "127.0.0.1"), ("127.0.0.0/8", "192.0.2.7")],
+)
+def test_forwarded_headers_are_believed_from_trusted_proxies_alone(
+    start: Start, trusted: str, client: str
+) -> None:
+    process = start("serve", PLUGIN_TRUSTED_PROXIES=trusted)
+    assert process.stderr is not None
+    port = int(json.loads(process.stderr.readline())["message"].rpartition(":")[2])
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    connection.request("GET", "/readyz", headers={"X-Forwarded-For": "192.0.2.7"})
+    connection.getresponse().read()
+    connection.close()
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=15)
+    records = [json.loads(line) for line in err.splitlines()]
+    assert [line["client"] for line in records if line.get("path") == "/readyz"] == [client]
+
+
 def test_several_workers_serve_one_port(start: Start, tmp_path: Path) -> None:
     process = start("up", "--workers", "2", PLUGIN_LOG_LEVEL="warning")
     port = _port(_read_until(process, "OPENAI_API_BASE"))
