@@ -38,30 +38,33 @@ def tools(
 
     made = make_tools(read(load(source)), target)
     if as_json:
-        typer.echo(_json(made))
+        _write(made)
     else:
         _print(made, target)
 
 
-def _json(made: "ToolSet") -> bytes:
+def _write(made: "ToolSet") -> None:
+    """One object on one line, one tool at a time: a set can be larger than memory should be."""
     from plugin.contract.payload import json_bytes
 
-    return json_bytes(
-        "tools",
-        {
-            "tools": made.tools,
-            "operations": {
-                name: {
-                    "method": operation.method,
-                    "path": operation.path,
-                    "operation_id": operation.operation_id,
-                }
-                for name, operation in made.operations.items()
-            },
-            "skipped": _notes(made.skipped),
-            "notes": _notes(made.notes),
-        },
-    )
+    operations = {
+        name: {
+            "method": operation.method,
+            "path": operation.path,
+            "operation_id": operation.operation_id,
+        }
+        for name, operation in made.operations.items()
+    }
+    rest = {
+        "operations": operations,
+        "skipped": _notes(made.skipped),
+        "notes": _notes(made.notes),
+    }
+    out = typer.get_binary_stream("stdout")
+    out.write(b'{"tools":[')
+    for index, tool in enumerate(made.tools):
+        out.write(b"," * bool(index) + json_bytes("tool", tool))
+    out.write(b"]," + json_bytes("tools", rest)[1:] + b"\n")
 
 
 def _notes(notes: Any) -> list[dict[str, str]]:
@@ -87,7 +90,7 @@ def _print(made: "ToolSet", target: str) -> None:
     if made.operations:
         console.print(table)
         console.print()
-    size = len(json_bytes("tools", made.tools))
+    size = sum(len(json_bytes("tool", tool)) for tool in made.tools)
     console.print(f"{_count(len(made.tools), 'tool')} for {target}, {size:,} bytes of JSON.")
     _print_notes(console, made.skipped, "operation", "skipped")
     _print_notes(console, made.notes, "part", "left out")

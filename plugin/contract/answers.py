@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from plugin.contract.library import Fragment
 from plugin.contract.operation import Answer, Operation, Schema
 from plugin.contract.pointer import child
 from plugin.contract.source import NotUsable, Source, mapping, text
@@ -66,16 +67,20 @@ def answer_schema(operation: Operation, status: int, media_type: str) -> Declare
     return Declared(answer, key, schema, missing="schema" if schema is None else None)
 
 
-def success(operation: Operation) -> Declared:
-    """The JSON answer that a call is made for: the first declared 2XX that has a schema."""
+def success_parts(operation: Operation) -> tuple[Schema, Mapping[str, Schema]] | None:
+    """The schema of the success answer, and the definitions that it refers to, apart.
+
+    For a glance at many answers: nothing of a large schema is put together.
+    """
     for answer in sorted(operation.answers, key=lambda answer: answer.status):
-        if not answer.status.startswith(_SUCCESS):
-            continue
         key = _matching(answer.schemas, "application/json")
-        if key is not None:
-            schema = answer.schemas[key]
-            return Declared(answer, key, schema, missing="schema" if schema is None else None)
-    return Declared(missing="status")
+        if not answer.status.startswith(_SUCCESS) or key is None:
+            continue
+        if isinstance(answer.schemas, _Schemas):
+            return answer.schemas.parts(key)
+        schema = answer.schemas[key]
+        return None if schema is None else (schema, mapping(schema).get("$defs", {}))
+    return None
 
 
 def _speaking(operation: Operation, status: int) -> Answer | None:
@@ -117,7 +122,7 @@ class _Schemas(Mapping[str, Schema | None]):
 
     def __getitem__(self, media_type: str) -> Schema | None:
         if media_type not in self._ready:
-            self._ready[media_type] = self._read(media_type, self._content[media_type])
+            self._ready[media_type] = self._read(media_type)
         return self._ready[media_type]
 
     def __iter__(self) -> Iterator[str]:
@@ -126,9 +131,20 @@ class _Schemas(Mapping[str, Schema | None]):
     def __len__(self) -> int:
         return len(self._content)
 
-    def _read(self, media_type: str, media: Any) -> Schema | None:
-        if "schema" not in mapping(media):
+    def parts(self, media_type: str) -> tuple[Schema, Mapping[str, Schema]] | None:
+        """The schema as it stands there, and the definitions that it may refer to."""
+        fragment = self._fragment(media_type)
+        if fragment is None:
+            return None
+        return fragment.schema, self._source.answers.definitions
+
+    def _read(self, media_type: str) -> Schema | None:
+        fragment = self._fragment(media_type)
+        return None if fragment is None else self._source.answers.whole(fragment)
+
+    def _fragment(self, media_type: str) -> Fragment | None:
+        media = mapping(self._content[media_type])
+        if "schema" not in media:
             return None
         pointer = child(child(self._pointer, media_type), "schema")
-        library = self._source.answers
-        return library.whole(library.fragment(media["schema"], pointer))
+        return self._source.answers.fragment(media["schema"], pointer)

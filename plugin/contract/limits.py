@@ -1,44 +1,68 @@
-"""Whether a strict schema keeps within the numbers that its door counts."""
+"""The numbers that strict mode counts in a schema, and whether one is too high."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from plugin.contract import targets
 from plugin.contract.operation import Schema
 from plugin.contract.schema import subschemas
+from plugin.contract.targets import Limit
 
 
-def excess(schema: Mapping[str, Any]) -> str | None:
-    """What of a strict schema is over a limit, in a sentence; None when nothing is."""
-    definitions: Mapping[str, Schema] = schema.get("$defs", {})
-    roots: list[Schema] = [dict(schema), *definitions.values()]
-    nodes = [node for root in roots for node in _nodes(root)]
-    counts = (
-        (
-            "properties",
-            sum(len(node.get("properties", ())) for node in nodes),
-            targets.STRICT_PROPERTIES,
-        ),
-        ("levels", max(map(_depth, roots)), targets.STRICT_DEPTH),
-        (
-            "enum values",
-            sum(len(node.get("enum", ())) for node in nodes),
-            targets.STRICT_ENUM_VALUES,
-        ),
-        (
-            "characters of names and enum values",
-            sum(map(_text, nodes)) + sum(map(len, definitions)),
-            targets.STRICT_TEXT,
-        ),
-        (
-            "characters in a long enum",
-            max((_long_enum(node) for node in nodes), default=0),
-            targets.STRICT_LONG_ENUM_TEXT,
-        ),
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """What a part of a schema adds: sums, but for `levels` and `long_enum`, which are the highest.
+
+    A reference is no level: recursion is allowed, so only what is written inside each other counts.
+    """
+
+    properties: int = 0
+    levels: int = 0
+    enum_values: int = 0
+    characters: int = 0
+    long_enum: int = 0
+
+
+_LIMITS: tuple[tuple[str, str, Limit], ...] = (
+    ("properties", "properties", targets.STRICT_PROPERTIES),
+    ("levels", "levels", targets.STRICT_DEPTH),
+    ("enum_values", "enum values", targets.STRICT_ENUM_VALUES),
+    ("characters", "characters of names and values", targets.STRICT_TEXT),
+    ("long_enum", "characters in one enum", targets.STRICT_LONG_ENUM_TEXT),
+)
+
+
+def measure(schema: Schema, name: str = "") -> Measure:
+    """What one schema adds, its `$defs` not counted; `name` is its own in somebody's `$defs`."""
+    nodes = list(_nodes(schema))
+    return Measure(
+        properties=sum(len(node.get("properties", ())) for node in nodes),
+        levels=_levels(schema),
+        enum_values=sum(len(node.get("enum", ())) for node in nodes),
+        characters=len(name) + sum(map(_characters, nodes)),
+        long_enum=max(map(_long_enum, nodes), default=0),
     )
-    for what, found, limit in counts:
-        if found > limit.number:
-            return f"{found:,} {what}, and {limit.number:,} are allowed ({limit.source})"
+
+
+def together(measures: Iterable[Measure]) -> Measure:
+    """What several parts come to in one schema."""
+    parts = list(measures)
+    return Measure(
+        properties=sum(part.properties for part in parts),
+        levels=max((part.levels for part in parts), default=0),
+        enum_values=sum(part.enum_values for part in parts),
+        characters=sum(part.characters for part in parts),
+        long_enum=max((part.long_enum for part in parts), default=0),
+    )
+
+
+def excess(found: Measure) -> str | None:
+    """What is over a limit, in words; None when nothing is."""
+    for field, what, limit in _LIMITS:
+        number = getattr(found, field)
+        if number > limit.number:
+            return f"{number:,} {what}, and {limit.number:,} are allowed ({limit.source})"
     return None
 
 
@@ -49,24 +73,18 @@ def _nodes(schema: Schema) -> Iterator[dict[str, Any]]:
             yield from _nodes(member)
 
 
-def _depth(schema: Schema) -> int:
-    """Levels of objects and lists written inside each other; a reference is not a level."""
+def _levels(schema: Schema) -> int:
+    """Levels of objects and lists written inside each other."""
     if not isinstance(schema, dict):
         return 0
-    below = max(map(_depth, subschemas(schema)), default=0)
-    return below + (schema.get("type") in ("object", "array") or _is_nullable_container(schema))
+    types = schema.get("type", ())
+    is_level = not {"object", "array"}.isdisjoint([types] if isinstance(types, str) else types)
+    return is_level + max(map(_levels, subschemas(schema)), default=0)
 
 
-def _is_nullable_container(schema: Mapping[str, Any]) -> bool:
-    types = schema.get("type")
-    return isinstance(types, list) and bool({"object", "array"} & set(types))
-
-
-def _text(node: Mapping[str, Any]) -> int:
+def _characters(node: Mapping[str, Any]) -> int:
     names = sum(map(len, node.get("properties", ())))
-    values = sum(len(value) for value in node.get("enum", ()) if isinstance(value, str))
-    const = node.get("const")
-    return names + values + (len(const) if isinstance(const, str) else 0)
+    return names + sum(len(value) for value in node.get("enum", ()) if isinstance(value, str))
 
 
 def _long_enum(node: Mapping[str, Any]) -> int:

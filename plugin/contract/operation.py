@@ -77,7 +77,8 @@ class Operation:
 
     `schema` is the arguments of a call as one object schema, **as written** in the document (3.0
     keywords put into 2020-12), self-contained: what it refers to lies in its `$defs`. A call is
-    judged against it. `extensions` holds the `x-…` keys.
+    judged against it. Definitions are shared by all operations of a contract, so nobody may change
+    them, and one name means one schema. `extensions` holds the `x-…` keys.
     """
 
     method: str

@@ -26,7 +26,7 @@ def encode_body(body: Body, value: Any) -> tuple[bytes, str]:
     if media_type.startswith("multipart/"):
         return _multipart(body, _members(body, value))
     if media_type.endswith("json"):
-        return json_bytes(body.argument, value), media_type
+        return json_bytes(body.argument, _exact(body.argument, value)), media_type
     if isinstance(value, dict | list):
         raise NotExpressible(body.argument, f"{media_type} carries text, not an object or a list")
     charset = "; charset=utf-8" if media_type.startswith("text/") else ""
@@ -34,8 +34,7 @@ def encode_body(body: Body, value: Any) -> tuple[bytes, str]:
 
 
 def json_bytes(argument: str, value: Any) -> bytes:
-    """The value as compact JSON; an integral float is written as the integer it is."""
-    value = _exact(argument, value)
+    """The value as compact JSON. Raises NotExpressible for text that is no text."""
     try:
         return orjson.dumps(value)
     except TypeError:  # an integer of more than 64 bits, or half a surrogate pair
@@ -43,6 +42,7 @@ def json_bytes(argument: str, value: Any) -> bytes:
 
 
 def _exact(argument: str, value: Any) -> Any:
+    """The value with each integral float as the integer that it is."""
     if isinstance(value, float):
         if value != value or abs(value) == float("inf"):  # noqa: PLR0124 - NaN is not itself
             raise NotExpressible(argument, f"{value} is no JSON number")
@@ -86,7 +86,11 @@ def _form_pairs(body: Body, members: Mapping[str, Any]) -> Iterator[tuple[str, s
 
 
 def _field(name: str, value: Any) -> str:
-    text = json_bytes(name, value).decode() if isinstance(value, dict | list) else scalar(value)
+    text = (
+        json_bytes(name, _exact(name, value)).decode()
+        if isinstance(value, dict | list)
+        else scalar(value)
+    )
     _text_bytes(name, text)
     return text
 

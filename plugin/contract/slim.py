@@ -3,11 +3,13 @@
 import json
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from plugin.contract import keywords
 from plugin.contract.operation import Schema
-from plugin.contract.schema import bundle, resolve
+from plugin.contract.payload import json_bytes
+from plugin.contract.schema import definitions_used, resolve
 from plugin.contract.targets import ACTIONS_PARAMETER
 from plugin.contract.words import cut, tidy
 
@@ -28,9 +30,21 @@ _TRIVIAL: Mapping[str, Any] = {
 }
 """Values that say what is so anyway; _DROP stands for any value."""
 
+_DEFINITION_MARKS = len('"":,')
+
 _LARGEST_EXACT = 2**53 - 1
 
 _LETTERS = re.compile(r"[\W_]+")
+
+
+@dataclass(frozen=True, slots=True)
+class _Small:
+    """A definition made small, the names it refers to, and its length as compact JSON."""
+
+    original: Schema
+    schema: Schema
+    uses: tuple[str, ...]
+    length: int
 
 
 class Slimmer:
@@ -38,25 +52,50 @@ class Slimmer:
 
     def __init__(self, hidden: Literal["readOnly", "writeOnly"] = "readOnly") -> None:
         self._hidden = hidden
-        self._kept: dict[int, tuple[Schema, Schema]] = {}
+        self._kept: dict[int, _Small] = {}
 
     def slim(self, schema: Mapping[str, Any]) -> dict[str, Any]:
-        """A schema that accepts the same arguments, self-contained, its shared parts in `$defs`."""
-        definitions = schema.get("$defs", {})
+        """A schema that accepts the same arguments, self-contained, shared parts in `$defs`."""
         own = {key: value for key, value in schema.items() if key != "$defs"}
-        small = self._node(own, definitions, "")
+        small = self.slim_within(own, schema.get("$defs", {}), None)
+        return small if small is not None else own
+
+    def slim_within(
+        self, schema: dict[str, Any], definitions: Mapping[str, Schema], limit: int | None
+    ) -> dict[str, Any] | None:
+        """The same for a schema whose definitions lie elsewhere; None if it is over `limit` bytes.
+
+        It stops at the limit, so that a large schema costs no more than a small one.
+        """
+        small = self._node(schema, definitions, "")
         # Nothing to pass is still an object of properties: every door wants to see them.
         if small.get("type") == "object":
             small.setdefault("properties", {})
-        return bundle(small, _Lazy(definitions, self._definition))
+        reached: dict[str, Schema] = {}
+        length = 0 if limit is None else len(json_bytes("schema", small))
+        waiting = list(definitions_used(small))[::-1]
+        while waiting:
+            name = waiting.pop()
+            if name in reached or name not in definitions:
+                continue
+            part = self._definition(name, definitions)
+            reached[name] = part.schema
+            length += part.length + len(name) + _DEFINITION_MARKS
+            if limit is not None and length > limit:
+                return None
+            waiting.extend(reversed(part.uses))
+        return {**small, "$defs": reached} if reached else small
 
-    def _definition(self, name: str, definitions: Mapping[str, Schema]) -> Schema:
+    def _definition(self, name: str, definitions: Mapping[str, Schema]) -> _Small:
         schema = definitions[name]
         kept = self._kept.get(id(schema))
-        if kept is None or kept[0] is not schema:
-            kept = (schema, self._schema(schema, definitions, name))
+        # An id may be given anew once its object is gone; the kept original tells.
+        if kept is None or kept.original is not schema:
+            small = self._schema(schema, definitions, name)
+            uses = tuple(definitions_used(small))
+            kept = _Small(schema, small, uses, len(json_bytes(name, small)))
             self._kept[id(schema)] = kept
-        return kept[1]
+        return kept
 
     def _schema(self, schema: Schema, definitions: Mapping[str, Schema], key: str) -> Schema:
         if isinstance(schema, bool):
@@ -102,30 +141,6 @@ class Slimmer:
             return False
         target = resolve(member, {"$defs": definitions})
         return isinstance(target, dict) and target.get(self._hidden) is True
-
-
-class _Lazy(Mapping[str, Schema]):
-    """Definitions, each made small when it is reached."""
-
-    def __init__(
-        self,
-        definitions: Mapping[str, Schema],
-        make: Callable[[str, Mapping[str, Schema]], Schema],
-    ) -> None:
-        self._definitions = definitions
-        self._make = make
-
-    def __getitem__(self, name: str) -> Schema:
-        return self._make(name, self._definitions)
-
-    def __iter__(self) -> Any:
-        return iter(self._definitions)
-
-    def __len__(self) -> int:
-        return len(self._definitions)
-
-    def __contains__(self, name: object) -> bool:
-        return name in self._definitions
 
 
 def _alias(reference: str, definitions: Mapping[str, Schema]) -> str:

@@ -4,11 +4,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from plugin.contract.answers import success
-from plugin.contract.limits import excess
+from plugin.contract.answers import success_parts
 from plugin.contract.names import names
 from plugin.contract.operation import Contract, Note, Operation, Schema
-from plugin.contract.payload import json_bytes
 from plugin.contract.schema import resolve
 from plugin.contract.slim import Slimmer
 from plugin.contract.strict import Inexpressible, Strict
@@ -65,20 +63,21 @@ def _strict(
     for schema in small.values():
         definitions |= schema.get("$defs", {})
     strict = Strict(definitions)
-    found = {}
+    found: dict[str, dict[str, Any]] = {}
+    told: set[str] = set()
     for name, schema in small.items():
         pointer = named[name].pointer
         try:
-            converted, left_out = strict.convert(schema)
+            found[name], left_out = strict.convert(schema)
         except Inexpressible as reason:
             result.skipped.append(Note(pointer, f"strict mode cannot express it: {reason}"))
             continue
-        over = excess(converted)
-        if over is not None:
-            result.skipped.append(Note(pointer, f"strict mode allows less: {over}"))
-            continue
-        result.notes.extend(Note(pointer, reason) for reason in left_out)
-        found[name] = converted
+        # A shared part is told of once, with the first operation that uses it.
+        for part, what in left_out.items():
+            if part not in told:
+                owner = f" of {part}" if part else ""
+                result.notes.append(Note(pointer, f"strict mode does without{owner}: {what}"))
+        told |= left_out.keys() - {""}
     return found
 
 
@@ -137,15 +136,12 @@ class _Maker:
 
     def _output(self, operation: Operation) -> dict[str, Any] | None:
         """The success answer's schema, where it is an object and small enough to be listed."""
-        schema = success(operation).schema
-        if not isinstance(schema, dict):
-            return None
-        definitions = schema.get("$defs", {})
-        root = resolve(schema, schema)
+        schema, definitions = success_parts(operation) or (True, {})
+        root = resolve(schema, {"$defs": definitions})
         if not isinstance(root, dict) or root.get("type") != "object":
             return None
-        small = self._answers.slim({**root, "$defs": definitions})
-        return small if len(json_bytes("outputSchema", small)) <= MCP_OUTPUT_SCHEMA.number else None
+        own = {key: value for key, value in root.items() if key != "$defs"}
+        return self._answers.slim_within(own, definitions, MCP_OUTPUT_SCHEMA.number)
 
 
 def _annotations(operation: Operation) -> dict[str, bool]:
