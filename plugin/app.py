@@ -51,11 +51,15 @@ def create_app(settings: Settings | None = None) -> ASGIApp:
 
 def open_doors(operations: Sequence[APIRouter], settings: Settings) -> list[APIRouter]:
     """The routers that anyone may reach: what there is to call, and whether we live."""
-    contract = documents.build(operations, server=settings.base_url, version=version(_DISTRIBUTION))
+    server = settings.base_url
+    known = well_known.load(settings.well_known_dir, server)
+    contract = documents.build(
+        operations, title=known.name, server=server, version=version(_DISTRIBUTION)
+    )
     openapi = documents.write(contract)
     return [
         documents.router(openapi),
-        well_known.router(settings.well_known_dir, settings.base_url),
+        well_known.router(known),
         tools.router(openapi),
         docs.router(),
         health.router,

@@ -16,7 +16,6 @@ from plugin.operations import Access, access_of
 OPENAPI_PATH = "/openapi.json"
 
 _SCHEME = "bearer"
-_TITLE = "gpt-plugin"
 _ABOUT = (
     "What this plugin can do for a user. Every operation needs a bearer key; an error says in "
     "`detail` and `errors` how to mend the call."
@@ -31,9 +30,7 @@ _VALUES = frozenset({"examples", "example", "default", "enum", "const"})
 """Keywords that hold values, not schemas."""
 
 
-def build(
-    routers: Sequence[APIRouter], *, server: str, version: str, title: str = _TITLE
-) -> dict[str, Any]:
+def build(routers: Sequence[APIRouter], *, title: str, server: str, version: str) -> dict[str, Any]:
     """The OpenAPI 3.1 document of the operations in `routers`, served at the address `server`."""
     collected = FastAPI(openapi_url=None)
     for router in routers:

@@ -5,6 +5,7 @@ template: addresses that lie beside its `api.url` move to where the service is r
 """
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -70,13 +71,30 @@ def read_logo(directory: Path) -> bytes:
     return logo
 
 
-def router(directory: Path, server: str) -> APIRouter:
-    """The door of what lies in `directory`, read now."""
+@dataclass(frozen=True, slots=True)
+class WellKnown:
+    """What the folder holds, as it is for one address of the service."""
+
+    manifest: dict[str, Any]
+    logo: bytes
+
+    @property
+    def name(self) -> str:
+        """What people call the plugin."""
+        return str(self.manifest["name_for_human"])
+
+
+def load(directory: Path, server: str) -> WellKnown:
+    """The folder's contents for a service at `server`; raises `CannotRun` as the parts do."""
+    return WellKnown(make(read(directory), server), read_logo(directory))
+
+
+def router(known: WellKnown) -> APIRouter:
+    """The door of manifest and logo."""
     door = APIRouter()
-    made = write_copy(make(read(directory), server))
-    cached.add(door, MANIFEST_PATH, cached.Document(made, "application/json", cached.CHATGPT))
-    logo = read_logo(directory)
-    cached.add(door, LOGO_PATH, cached.Document(logo, "image/png", cached.CHATGPT))
+    made = cached.Document(write_copy(known.manifest), "application/json", cached.CHATGPT)
+    cached.add(door, MANIFEST_PATH, made)
+    cached.add(door, LOGO_PATH, cached.Document(known.logo, "image/png", cached.CHATGPT))
     return door
 
 

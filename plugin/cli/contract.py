@@ -70,10 +70,11 @@ def _promised(
     defaults = Settings.model_construct()  # neither the environment nor .env is read
     folder = directory or defaults.well_known_dir
     server = defaults.base_url
-    openapi = documents.build(discover(packages), server=server, version=version("gpt-plugin"))
-    manifest = well_known.make(well_known.read(folder), server)
-    well_known.read_logo(folder)
-    return folder, openapi, manifest
+    known = well_known.load(folder, server)
+    openapi = documents.build(
+        discover(packages), title=known.name, server=server, version=version("gpt-plugin")
+    )
+    return folder, openapi, known.manifest
 
 
 def _changes(folder: Path, openapi: dict[str, Any], manifest: dict[str, Any]) -> "list[Change]":

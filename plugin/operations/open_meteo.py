@@ -132,14 +132,16 @@ class OpenMeteo:
 
     async def _find(self, location: str) -> Place:
         name = re.sub(r"\s*[,，、]\s*", ", ", location.strip())
-        places = await self._search(name) or await self._search(name.partition(",")[0])
-        if not places:
-            raise NotFound(
-                f"No place named {location!r} is known to the weather source. Check the spelling, "
-                "name a larger town nearby, and put a region or country after a comma, as in "
-                "'Springfield, Illinois'."
-            )
-        return _best(name, places)
+        town = name.partition(",")[0]
+        for spelling in dict.fromkeys((name, town, _bare(town))):
+            places = await self._search(spelling)
+            if places:
+                return _best(name, places)
+        raise NotFound(
+            f"No place named {location!r} is known to the weather source. Check the spelling, "
+            "name a larger town nearby, and put a region or country after a comma, as in "
+            "'Springfield, Illinois'."
+        )
 
     async def _search(self, name: str) -> list[Place]:
         # the source finds Chinese names under Chinese only, and answers in the language it searched
@@ -176,13 +178,14 @@ def _best(name: str, places: list[Place]) -> Place:
     among equals in name, and in region where one is given, the most populous counts.
     """
     town, _, region = (part.strip().casefold() for part in name.partition(","))
-    named = [place for place in places if _bare(place.name) == _bare(town)]
+    named = [place for place in places if _bare(place.name.casefold()) == _bare(town)]
     within = [place for place in named or places if region and region in _regions(place)]
     return max(within or named, key=lambda place: place.population, default=places[0])
 
 
 def _bare(name: str) -> str:
-    return name.casefold().removesuffix("市")
+    """上海 for 上海市: people write the word for city, the source often does not."""
+    return name.removesuffix("市")
 
 
 def _regions(place: Place) -> set[str]:

@@ -24,7 +24,7 @@ Document = dict[str, Any]
 
 @pytest.fixture(scope="module")
 def document() -> Document:
-    return documents.build(discover([]), server=SERVER, version="1.2.3")
+    return documents.build(discover([]), title="Tests", server=SERVER, version="1.2.3")
 
 
 def operations(document: Document) -> Iterator[tuple[str, str, Document]]:
@@ -176,11 +176,11 @@ def test_generated_titles_are_gone_and_properties_of_that_name_stay() -> None:
     async def get_book() -> Book:
         return Book(title="x")
 
-    made = documents.build([door], server=SERVER, version="1")
+    made = documents.build([door], title="Tests", server=SERVER, version="1")
     book = made["components"]["schemas"]["Book"]
     assert book["properties"] == {"title": {"type": "string", "description": "Its title."}}
     assert "title" not in book
-    assert made["info"]["title"] == "gpt-plugin"
+    assert made["info"]["title"] == "Tests"
 
 
 def test_an_operation_without_words_gets_its_summary_and_one_answer_text() -> None:
@@ -191,7 +191,7 @@ def test_an_operation_without_words_gets_its_summary_and_one_answer_text() -> No
     async def drop_thing() -> None:
         return None
 
-    made = documents.build([door], server=SERVER, version="1")
+    made = documents.build([door], title="Tests", server=SERVER, version="1")
     jsonschema_rs.validate(OPENAPI_31, made)
     one = made["paths"]["/thing"]["delete"]
     assert one["description"] == one["summary"] == "Drop Thing"
@@ -217,7 +217,7 @@ def test_every_kind_of_argument_survives_the_reader() -> None:
     ) -> str:
         return f"{thing} {body} {ask} {trace}"
 
-    made = documents.build([door], server=SERVER, version="1")
+    made = documents.build([door], title="Tests", server=SERVER, version="1")
     jsonschema_rs.validate(OPENAPI_31, made)
     contract = read(documents.write(made))
     assert (contract.skipped, contract.notes) == ((), ())
@@ -226,6 +226,6 @@ def test_every_kind_of_argument_survives_the_reader() -> None:
 
 
 def test_a_service_without_operations_still_has_a_document() -> None:
-    made = documents.build([], server=SERVER, version="1")
+    made = documents.build([], title="Tests", server=SERVER, version="1")
     jsonschema_rs.validate(OPENAPI_31, made)
     assert made["paths"] == {}

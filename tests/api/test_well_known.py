@@ -38,6 +38,11 @@ def test_its_addresses_are_those_of_the_setting(doors: TestClient) -> None:
     assert servers == [{"url": "https://plugin.example.com"}]
 
 
+def test_people_find_one_name_everywhere(doors: TestClient) -> None:
+    name = doors.get("/.well-known/ai-plugin.json").json()["name_for_human"]
+    assert doors.get("/openapi.json").json()["info"]["title"] == name
+
+
 def test_the_host_a_client_names_changes_nothing(doors: TestClient) -> None:
     ours = doors.get("/.well-known/ai-plugin.json").content
     headers = {"Host": "evil.example", "X-Forwarded-Host": "evil.example"}
