@@ -47,7 +47,7 @@ def _replies(body: dict[str, Any]) -> Iterator[Calls]:
 
 
 def _is_event(event: Any) -> bool:
-    return mapping(event).get("type") in _EVENTS
+    return text(mapping(event).get("type")) in _EVENTS
 
 
 def _join(events: Sequence[Any]) -> dict[str, Any]:

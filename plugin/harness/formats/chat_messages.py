@@ -35,7 +35,7 @@ def find(body: Any) -> list[dict[str, Any]] | None:
 
 
 def _recognises(body: Any) -> bool:
-    return find(body) is not None or mapping(body).get("role") in _SPEAKERS
+    return find(body) is not None or text(mapping(body).get("role")) in _SPEAKERS
 
 
 def _replies(body: Any) -> Iterator[Calls]:
@@ -44,7 +44,7 @@ def _replies(body: Any) -> Iterator[Calls]:
         call = openai_responses.item_call(item)
         if call is not None:
             pending.append(call)
-        elif item.get("role") in _SPEAKERS:
+        elif text(item.get("role")) in _SPEAKERS:
             yield from _flush(pending)
             yield _message_calls(item)
         elif "role" in item or text(item.get("type")).endswith("_output"):
