@@ -2,6 +2,7 @@
 
 from collections import Counter
 from dataclasses import dataclass, field
+from http import HTTPStatus
 
 from rich.console import Console
 from rich.markup import escape
@@ -29,6 +30,7 @@ class Tally:
     counts: Counter[Outcome] = field(default_factory=Counter)
     shown: dict[Outcome, list[Replayed]] = field(default_factory=dict)
     unreadable: list[Unreadable] = field(default_factory=list)
+    declared_errors: int = 0
 
     def add(self, event: Replayed | Unreadable) -> None:
         """Count one event."""
@@ -36,6 +38,8 @@ class Tally:
             self.unreadable.append(event)
             return
         self.counts[event.outcome] += 1
+        if event.outcome is Outcome.PASSED and (event.status or 0) >= HTTPStatus.BAD_REQUEST:
+            self.declared_errors += 1
         kept = self.shown.setdefault(event.outcome, [])
         if event.outcome is not Outcome.PASSED and len(kept) < _LISTED:
             kept.append(event)
@@ -47,13 +51,30 @@ class Tally:
         went = self.counts[Outcome.PASSED] + self.counts[Outcome.REPAIRED]
         return bool(wrong or self.unreadable or (self.counts[Outcome.NOT_SENT] and not went))
 
+    def _verdict(self) -> str:
+        broken = self.counts[Outcome.SERVICE_BROKE_CONTRACT]
+        wrong = self.counts[Outcome.CALL_WAS_WRONG]
+        sent = self.counts.total() - self.counts[Outcome.NOT_SENT]
+        if broken:
+            service = f"[bold red]The service broke its contract in {broken} calls[/bold red]"
+        elif sent:
+            service = "[bold green]The service kept its contract[/bold green]"
+        else:
+            service = "[bold]Nothing was sent[/bold]"
+        model = f"[bold yellow]{wrong} calls were wrong[/bold yellow]" if wrong else ""
+        return f"{service}{'; ' if model else ''}{model}."
+
     def print(self, console: Console, name: str) -> None:
         """The whole report."""
-        total = sum(self.counts.values())
-        console.print(f"[bold]{total} calls replayed against {escape(name)}[/bold]")
+        console.print(self._verdict())
+        console.print(f"{self.counts.total()} calls replayed against {escape(name)}:")
         for outcome, (colour, title) in _TITLES.items():
             if self.counts[outcome]:
-                console.print(f"  [{colour}]{self.counts[outcome]:>6}  {title}[/{colour}]")
+                console.print(f"[{colour}]{self.counts[outcome]:>6}  {title}[/{colour}]")
+        if self.declared_errors:
+            console.print(
+                f"{self.declared_errors:>10}  of them with an error that the contract declares"
+            )
         if self.unreadable:
             console.print(f"  [red]{len(self.unreadable):>6}  rows that cannot be read[/red]")
         for outcome, (colour, title) in _TITLES.items():
