@@ -15,10 +15,11 @@ RUN /opt/plugin/bin/python -m pip install --require-hashes --no-deps -r requirem
 COPY pyproject.toml README.md LICENSE ./
 COPY .well-known .well-known
 COPY plugin plugin
-# the build backend is in the lock, so that nothing unpinned is fetched here
-RUN /opt/plugin/bin/python -m pip wheel --no-deps --no-build-isolation --wheel-dir /src/dist . \
-    && /opt/plugin/bin/python -m pip install --no-deps --no-index /src/dist/*.whl \
-    && /opt/plugin/bin/python -m pip uninstall --yes --quiet hatchling editables trove-classifiers pip
+# the build backend is in the lock, so that nothing unpinned is fetched; then it has served its time
+RUN /opt/plugin/bin/python -m pip wheel --no-deps --no-build-isolation --wheel-dir dist . \
+    && /opt/plugin/bin/python -m pip install --no-deps --no-index dist/*.whl \
+    && /opt/plugin/bin/python -m pip uninstall --yes --quiet \
+        editables hatchling packaging pathspec pluggy tomlkit trove-classifiers pip setuptools
 
 
 FROM python:${PYTHON}-slim
