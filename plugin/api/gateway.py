@@ -12,6 +12,7 @@ from plugin.api.direct_route import machinery_app, operation_app
 from plugin.api.exception_handlers import problem
 from plugin.api.middleware import Exchange
 from plugin.api.route_table import Entry, RouteTable
+from plugin.auth.bearer import REALM
 from plugin.auth.caller import Caller
 from plugin.errors import CannotRun, MethodNotAllowed, MissingScope, NotFound
 from plugin.operations import access_of
@@ -24,14 +25,13 @@ _POLICY_VIOLATION = 1008  # RFC 6455 7.4.1
 
 def route_table(app: FastAPI, public: Collection[RouteContext]) -> RouteTable:
     """Every route of `app`: those of `public` are open, all others must be operations."""
-    open_endpoints = {route.endpoint for route in public}
+    opened = {id(route.original_route) for route in public}
     return RouteTable(
-        [_entry(route, is_open=route.endpoint in open_endpoints) for route in _routes(app)]
+        [
+            _entry(route, is_open=id(route.original_route) in opened)
+            for route in iter_route_contexts(app.routes)
+        ]
     )
-
-
-def _routes(app: FastAPI) -> Iterable[RouteContext]:
-    return iter_route_contexts(app.routes)
 
 
 def _entry(route: RouteContext, *, is_open: bool) -> Entry:
@@ -75,6 +75,8 @@ class Gateway:
     async def _handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         exchange: Exchange = scope["plugin.exchange"]
         entry: Entry | None = None
+        if scope["method"] == "HEAD":
+            send = _without_content(send)
         try:
             found = self._table.find(scope["method"], _path(scope))
             if found is None:
@@ -87,8 +89,6 @@ class Gateway:
             scope["app"] = self._app
             scope["endpoint"] = entry.route.endpoint
             scope["path_params"] = dict(params)
-            if scope["method"] == "HEAD":
-                send = _without_content(send)
             await entry.app(scope, receive, send)
         except ClientDisconnect:
             return  # nobody is left to answer
@@ -107,7 +107,8 @@ class Gateway:
             f"This operation needs the scope {wanted}; the key has {held}. Use a key with that "
             "scope, or ask the operator for one.",
             headers={
-                "www-authenticate": f'Bearer error="insufficient_scope", scope="{wanted}"',
+                "www-authenticate": f'Bearer realm="{REALM}", error="insufficient_scope", '
+                f'scope="{wanted}"'
             },
         )
 
@@ -148,7 +149,9 @@ def _without_content(send: Send) -> Send:
 
 
 async def _redirect(scope: Scope, send: Send, path: str) -> None:
-    location = quote(scope.get("root_path", "") + path, safe="/:@!$&'()*+,;=~").encode()
+    location = quote(
+        scope.get("root_path", "") + path, safe="/:@!$&'()*+,;=~", errors="replace"
+    ).encode()
     if scope["query_string"]:
         location += b"?" + scope["query_string"]
     await _reply(send, 307, [(b"location", location)])
