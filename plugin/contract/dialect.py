@@ -119,7 +119,10 @@ class Dialect:
         self, found: dict[str, Any], keyword: str, value: Any, pointer: str, base: str
     ) -> None:
         where = child(pointer, keyword)
-        branches = [value] if isinstance(value, dict) else value
+        branches = value
+        if isinstance(value, dict):
+            self._note(where, "one schema was read as a list of one")
+            branches = [value]
         if not isinstance(branches, list) or not branches:
             self._note(where, "a list of schemas belongs here; left out")
             return

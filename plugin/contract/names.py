@@ -46,7 +46,8 @@ def _is_legal(name: str) -> bool:
 def _candidates(operation: Operation) -> Iterable[str]:
     yield legal(operation.operation_id or "")
     path = _HUMP.sub("_", _PLACEHOLDER.sub(r"by_\1", operation.path)).lower()
-    yield legal(f"{operation.method.lower()}_{path.strip('/') or 'root'}")
+    spoken = legal(path if path.strip("/") else "root")
+    yield legal(f"{operation.method.lower()}_{spoken}") if spoken else ""
     # Nothing readable is left of a path in another script, or two paths differ in their slashes.
     yield f"{operation.method.lower()}_{_digest(operation.path)}"
 

@@ -74,16 +74,16 @@ class Slimmer:
         reached: dict[str, Schema] = {}
         length = 0 if limit is None else len(json_bytes("schema", small))
         waiting = list(definitions_used(small))[::-1]
-        while waiting:
+        while waiting and (limit is None or length <= limit):
             name = waiting.pop()
             if name in reached or name not in definitions:
                 continue
             part = self._definition(name, definitions)
             reached[name] = part.schema
             length += part.length + len(name) + _DEFINITION_MARKS
-            if limit is not None and length > limit:
-                return None
             waiting.extend(reversed(part.uses))
+        if limit is not None and length > limit:
+            return None
         return {**small, "$defs": reached} if reached else small
 
     def _definition(self, name: str, definitions: Mapping[str, Schema]) -> _Small:

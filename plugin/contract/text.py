@@ -38,7 +38,7 @@ def parse(data: bytes | str, notes: list[Note]) -> Any:
     if not text.strip():
         raise CannotRun("the document is empty: give an OpenAPI document in JSON or YAML")
     with _collector_paused():
-        if text.lstrip()[0] in "{[":
+        if text.lstrip()[0] in '{["':
             try:
                 return _json(text, notes)
             except (ValueError, RecursionError):
