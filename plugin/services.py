@@ -57,9 +57,11 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         stack.push_async_callback(last_use.close)
         last_use.start()
 
-        addresses = (settings.weather_forecast_url, settings.weather_geocoding_url)
-        http = await stack.enter_async_context(GuardedClient(trusted=addresses))
-        forecast, geocoding = addresses
-        weather = OpenMeteo(http, forecast_url=forecast, geocoding_url=geocoding)
+        http = await stack.enter_async_context(GuardedClient())
+        # What the operator's settings name may lie inside; that trust ends at this client.
+        forecast, geocoding = settings.weather_forecast_url, settings.weather_geocoding_url
+        to_weather = GuardedClient(trusted=(forecast, geocoding))
+        await stack.enter_async_context(to_weather)
+        weather = OpenMeteo(to_weather, forecast_url=forecast, geocoding_url=geocoding)
 
         yield Services(database, BearerAuth(keys), http, weather)

@@ -151,6 +151,7 @@ def _annotations(operation: Operation) -> dict[str, bool]:
     return {
         "readOnlyHint": reads,
         "destructiveHint": not reads and consequential is not False,
-        "idempotentHint": operation.method in _REPEATABLE,
-        "openWorldHint": True,
+        "idempotentHint": operation.method in _REPEATABLE
+        or operation.extensions.get("x-idempotent") is True,
+        "openWorldHint": operation.extensions.get("x-open-world") is not False,
     }
