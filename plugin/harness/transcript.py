@@ -138,7 +138,9 @@ def _decode(text: str) -> Any:
 
 def _declared(value: Any, body: Any) -> tuple[Any, ...] | None:
     """All tools that the recording shows the model: requested, echoed, or found by a search."""
-    places = [mapping(value), mapping(mapping(value).get("request")), mapping(body)]
+    places = [mapping(value), mapping(mapping(value).get("request"))]
+    if body is not value:
+        places.append(mapping(body))
     places += [
         item
         for item in objects(mapping(body).get("output"))

@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-import jsonschema  # type: ignore[import-untyped]  # its stubs are no requirement of ours
+import jsonschema
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -218,14 +218,14 @@ def test_the_faults_are_sorted_and_named_once(schema: Any, arguments: Any) -> No
 
 @many
 @given(SCHEMAS, ARGUMENTS)
-def test_dropping_the_nulls_of_a_strict_tool_never_adds_a_fault(
+def test_strict_drops_every_null_that_is_at_fault(
     schema: Any, arguments: Any
 ) -> None:
     judge, call = Judge({"f": schema}), Call(None, "f", arguments)
     before = judge.judge([call])[0]
     after = judge.judge([call], strict=frozenset({"f"}))[0]
     nulls = {fault.pointer for fault in before.faults if fault.fault == "null_for_optional"}
-    assert look_up(arguments, "") == before.arguments
+    assert before.arguments == arguments
     assert all(look_up(after.arguments, pointer) is MISSING for pointer in nulls)
 
 
