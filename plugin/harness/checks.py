@@ -6,12 +6,12 @@ from http import HTTPStatus
 from typing import Any
 
 import jsonschema_rs
-import orjson
 
 from plugin.contract.answers import Declared, answer_schema
 from plugin.contract.operation import Operation
 from plugin.contract.schema import validator
 from plugin.harness.exchange import Exchange
+from plugin.harness.json_text import NotJson, loads
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +75,8 @@ class Checks:
         if not _is_json(declared.media_type or ""):
             return ""
         try:
-            value = orjson.loads(exchange.response.body)
-        except orjson.JSONDecodeError as error:
+            value = loads(exchange.response.body)
+        except NotJson as error:
             return f"the body is not JSON: {error}"
         key = (operation.pointer, declared.answer.status, declared.media_type or "")
         if key not in self._validators:

@@ -218,9 +218,7 @@ def test_the_faults_are_sorted_and_named_once(schema: Any, arguments: Any) -> No
 
 @many
 @given(SCHEMAS, ARGUMENTS)
-def test_strict_drops_every_null_that_is_at_fault(
-    schema: Any, arguments: Any
-) -> None:
+def test_strict_drops_every_null_that_is_at_fault(schema: Any, arguments: Any) -> None:
     judge, call = Judge({"f": schema}), Call(None, "f", arguments)
     before = judge.judge([call])[0]
     after = judge.judge([call], strict=frozenset({"f"}))[0]
