@@ -4,7 +4,7 @@ import json
 import re
 from collections.abc import Iterator
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from plugin.contract.operation import Parameter
 
@@ -41,16 +41,13 @@ def path_text(parameter: Parameter, value: Any) -> str:
     if value is None:
         raise NotExpressible(parameter.argument, "a part of the path is missing")
     _check_surrogates(parameter, value)
-    for segment in _SEPARATORS.split(value) if isinstance(value, str) else ():
-        # A server that decodes %2F before it looks at the path would follow these.
-        if segment in (".", ".."):
-            raise NotExpressible(parameter.argument, f"{value!r} would lead to another path")
     if parameter.media_type is not None:
         text = _encoded(_as_media(parameter.media_type, value))
     else:
         text = _PATH_STYLES[parameter.style](parameter, value)
-    if not text:
-        raise NotExpressible(parameter.argument, "an empty part would make another path")
+    # A server that decodes %2F before it looks at the path would follow dots between slashes.
+    if not text or not {".", ".."}.isdisjoint(_SEPARATORS.split(unquote(text))):
+        raise NotExpressible(parameter.argument, f"{value!r} would lead to another path")
     return text
 
 

@@ -22,10 +22,11 @@ ROOT = Path(__file__).parents[2]
 OPENAI = ROOT.parent / "shared" / "corpus" / "openapi" / "openai.openapi.yaml"
 RUNS = 3
 
-_WORDS = (
-    "the of a repository user team organization branch commit issue pull request review comment label"
-    " milestone workflow run job artifact secret variable environment deployment status check"
-).split()
+_WORDS = [
+    *("the", "of", "a", "repository", "user", "team", "organization", "branch", "commit", "issue"),
+    *("pull", "request", "review", "comment", "label", "milestone", "workflow", "run", "job"),
+    *("artifact", "secret", "variable", "environment", "deployment", "status", "check"),
+]
 
 
 def large_document(operations: int = 1_200, seed: int = 7) -> dict[str, Any]:

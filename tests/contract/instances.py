@@ -5,6 +5,7 @@ from typing import Any
 
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
 _DEEP = 6
+_GIVEN = 0.6
 
 
 class Instances:
@@ -25,7 +26,9 @@ class Instances:
         if "enum" in node:
             return self._random.choice(node["enum"])
         types = node["type"] if isinstance(node["type"], list) else [node["type"]]
-        if types == ["null"] or "null" in types and (depth > _DEEP or self._random.random() < 0.4):
+        if types == ["null"] or (
+            "null" in types and (depth > _DEEP or self._random.random() < 0.4)
+        ):
             return None
         return getattr(self, f"_{next(name for name in types if name != 'null')}")(node, depth)
 

@@ -80,7 +80,7 @@ def _opened(tool: dict[str, Any], target: str) -> tuple[Any, Any, Any, str]:
     return tool.get("name"), tool.get("description"), tool.get("inputSchema"), _shape(fine)
 
 
-def _shape(fine: bool) -> str:  # noqa: FBT001 - one word for both answers
+def _shape(fine: bool) -> str:
     return "" if fine else "not the shape of a tool"
 
 
@@ -140,28 +140,30 @@ def _strict_faults(schema: Any) -> list[str]:
 
 
 def _strict_node(node: dict[str, Any], *, is_root: bool) -> list[str]:
-    found = [f"strict mode has no {key}" for key in set(node) - STRICT_KEYWORDS]
     types = node.get("type", [])
     types = [types] if isinstance(types, str) else types
-    if "$ref" in node and set(node) - ({"$ref", "$defs"} if is_root else {"$ref"}):
-        found.append("something stands beside $ref")
-    if not types and not {"$ref", "anyOf"} & set(node):
-        found.append("no type")
-    if "object" in types:
-        if node.get("additionalProperties") is not False:
-            found.append("an object that is not closed")
-        if set(node.get("required", [])) != set(node.get("properties", {})):
-            found.append("an object of which not every property is required")
-    if "array" in types and not isinstance(node.get("items"), dict):
-        found.append("a list of anything")
-    if node.get("format", "date") not in STRICT_FORMATS:
-        found.append(f"the format {node['format']}")
-    if re.search(r"\(\?<?[=!]", node.get("pattern", "")):
-        found.append("a pattern that looks around")
+    alone = {"$ref", "$defs"} if is_root else {"$ref"}
+    properties, required = set(node.get("properties", {})), set(node.get("required", []))
+    rules = {
+        f"strict mode lacks {sorted(set(node) - STRICT_KEYWORDS)}": set(node) <= STRICT_KEYWORDS,
+        "something stands beside $ref": "$ref" not in node or set(node) <= alone,
+        "no type": bool(types) or not {"$ref", "anyOf"}.isdisjoint(node),
+        "an object that is not closed": "object" not in types
+        or node.get("additionalProperties") is False,
+        "a property that is not required": "object" not in types or required == properties,
+        "a list of anything": "array" not in types or isinstance(node.get("items"), dict),
+        f"the format {node.get('format')}": node.get("format", "date") in STRICT_FORMATS,
+        "a pattern that looks around": not re.search(r"\(\?<?[=!]", node.get("pattern", "")),
+    }
+    return [rule for rule, kept in rules.items() if not kept] + _enum_faults(node, types)
+
+
+def _enum_faults(node: dict[str, Any], types: list[str]) -> list[str]:
     values = node.get("enum", [])
+    found = []
     if not all(value is None or isinstance(value, str | int | float) for value in values):
         found.append("an enum of objects or lists")
-    if any(not _fits(value, types) for value in values):
+    elif not all(_fits(value, types) for value in values):
         found.append("an enum value of another type")
     if len(values) > 250 and sum(len(str(value)) for value in values) > 15_000:
         found.append("a long enum of too many characters")
@@ -180,7 +182,7 @@ def _fits(value: Any, types: list[str]) -> bool:
 
 def _characters(node: dict[str, Any]) -> int:
     names = [*node.get("properties", {}), *node.get("$defs", {})]
-    values = [value for value in [*node.get("enum", []), node.get("const")]]
+    values = [*node.get("enum", []), node.get("const")]
     return sum(map(len, names)) + sum(len(value) for value in values if isinstance(value, str))
 
 

@@ -179,7 +179,7 @@ def test_required_true_on_a_property_is_taken_as_its_objects(read_one: ReadOne) 
     assert operation.body.required
 
 
-_JUNK = [
+_JUNK: list[Any] = [
     *(None, True, -1, 3.5, 10**30, "", "#/", "true", [], {}, [1], ["a", "a"], [{}], [None]),
     *({"$ref": "#"}, {"$ref": "#/components/schemas"}, {"$ref": 5}, {"$ref": "http://x/y"}),
     *({"type": "any"}, {"enum": []}, {"properties": []}, {"allOf": []}, {"not": {}}),

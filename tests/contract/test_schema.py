@@ -43,7 +43,7 @@ def test_an_integral_number_is_an_integer_and_a_boolean_is_none() -> None:
 
 
 def test_bundles_what_is_reached_and_no_more() -> None:
-    definitions = {
+    definitions: dict[str, Any] = {
         "a": {"properties": {"b": {"$ref": "#/$defs/b"}}},
         "b": {"items": {"$ref": "#/$defs/a"}},
         "c": {"type": "string"},

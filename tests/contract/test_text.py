@@ -1,5 +1,6 @@
 import gc
 import json
+from contextlib import suppress
 
 import pytest
 from hypothesis import given
@@ -102,7 +103,5 @@ def test_any_json_comes_back(value: object) -> None:
 
 @given(st.binary() | st.text())
 def test_raises_nothing_but_cannot_run(data: bytes | str) -> None:
-    try:
+    with suppress(CannotRun):
         parse(data, [])
-    except CannotRun as error:
-        assert "\n" not in error.detail
