@@ -9,7 +9,7 @@ from rich.markup import escape
 
 from plugin.harness.faults import shown
 from plugin.harness.replay import Outcome, Replayed
-from plugin.harness.report import explanation
+from plugin.harness.report import explanation, visible
 from plugin.harness.transcript import Unreadable
 
 _TITLES = {
@@ -30,6 +30,7 @@ class Tally:
     counts: Counter[Outcome] = field(default_factory=Counter)
     shown: dict[Outcome, list[Replayed]] = field(default_factory=dict)
     unreadable: list[Unreadable] = field(default_factory=list)
+    answered: int = 0
     declared_errors: int = 0
 
     def add(self, event: Replayed | Unreadable) -> None:
@@ -38,6 +39,7 @@ class Tally:
             self.unreadable.append(event)
             return
         self.counts[event.outcome] += 1
+        self.answered += event.outcome is not Outcome.NOT_SENT and event.status is not None
         if event.outcome is Outcome.PASSED and (event.status or 0) >= HTTPStatus.BAD_REQUEST:
             self.declared_errors += 1
         kept = self.shown.setdefault(event.outcome, [])
@@ -54,10 +56,9 @@ class Tally:
     def _verdict(self) -> str:
         broken = self.counts[Outcome.SERVICE_BROKE_CONTRACT]
         wrong = self.counts[Outcome.CALL_WAS_WRONG]
-        sent = self.counts.total() - self.counts[Outcome.NOT_SENT]
         if broken:
             service = f"[bold red]The service broke its contract in {broken} calls[/bold red]"
-        elif sent:
+        elif self.answered:
             service = "[bold green]The service kept its contract[/bold green]"
         else:
             service = "[bold]Nothing was sent[/bold]"
@@ -67,7 +68,7 @@ class Tally:
     def print(self, console: Console, name: str) -> None:
         """The whole report."""
         console.print(self._verdict())
-        console.print(f"{self.counts.total()} calls replayed against {escape(name)}:")
+        console.print(f"{self.counts.total()} calls replayed against {_plain(name)}:")
         for outcome, (colour, title) in _TITLES.items():
             if self.counts[outcome]:
                 console.print(f"[{colour}]{self.counts[outcome]:>6}  {title}[/{colour}]")
@@ -80,7 +81,7 @@ class Tally:
         for outcome, (colour, title) in _TITLES.items():
             self._print_kind(console, outcome, f"[bold {colour}]{title}[/bold {colour}]")
         for row in self.unreadable[:_LISTED]:
-            console.print(f"\n[red]row {row.row}[/red] {escape(row.error)}")
+            console.print(f"\n[red]row {row.row}[/red] {_plain(row.error)}")
 
     def _print_kind(self, console: Console, outcome: Outcome, title: str) -> None:
         events = self.shown.get(outcome, [])
@@ -90,8 +91,13 @@ class Tally:
         for event in events:
             status = f"  → {event.status}" if event.status else ""
             place = f"row {event.row} reply {event.reply} call {event.call}"
-            console.print(f"  [bold]{escape(event.name)}[/bold]  {place}{status}", highlight=False)
+            console.print(f"  [bold]{_plain(event.name)}[/bold]  {place}{status}", highlight=False)
             for line in explanation(event):
-                console.print(f"    {escape(line)}", highlight=False, soft_wrap=True)
+                console.print(f"    {_plain(line)}", highlight=False, soft_wrap=True)
         if (more := self.counts[outcome] - len(events)) > 0:
             console.print(f"  … and {shown(more)} more", highlight=False)
+
+
+def _plain(text: str) -> str:
+    """Text that is neither markup nor a command to the terminal."""
+    return escape(visible(text))

@@ -8,6 +8,7 @@ from rich.markup import escape
 
 from plugin.harness.argument_schema import DocumentFault
 from plugin.harness.judge import Verdict
+from plugin.harness.report import visible
 from plugin.harness.transcript import Reply, Unreadable
 
 
@@ -74,4 +75,4 @@ class Summary:
             self._say(f"    [red]{fault.fault}[/red]  {escape(fault.message)}")
 
     def _say(self, text: str) -> None:
-        self._console.print(text, highlight=False, soft_wrap=True)
+        self._console.print(visible(text), highlight=False, soft_wrap=True)

@@ -16,6 +16,8 @@ _COUNTED = {"failure": "failures", "error": "errors", "skipped": "skipped"}
 _UNPRINTABLE = re.compile("[^\t\n\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """What XML 1.0 cannot hold, escaped or not."""
 
+_CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+
 
 def unreadable_line(unreadable: Unreadable) -> dict[str, Any]:
     """The JSON line of a row that cannot be read."""
@@ -93,6 +95,11 @@ def explanation(replayed: Replayed) -> list[str]:
     lines = [f"{check.check}: {check.message}" for check in replayed.checks if not check.ok]
     lines += [f"{fault.fault}: {fault.message}" for fault in replayed.faults]
     return [*lines, replayed.reason] if replayed.reason else lines
+
+
+def visible(text: str) -> str:
+    """Text for a terminal: control characters are shown, not carried out. Models write anything."""
+    return _CONTROLS.sub(lambda found: f"\\x{ord(found[0]):02x}", text)
 
 
 def _call(verdict: Verdict) -> dict[str, Any]:
