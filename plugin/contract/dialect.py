@@ -12,7 +12,7 @@ from plugin.contract.operation import Note, Schema
 from plugin.contract.patterns import compilable
 from plugin.contract.pointer import child
 
-_MAX_DEPTH = 120
+_MAX_DEPTH = 64
 """Levels of inline nesting; deeper ones accept anything. Keeps later walks within the stack."""
 
 _SHORT = 60

@@ -4,12 +4,13 @@ import codecs
 import gc
 import json
 import re
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from plugin.contract.operation import Note
-from plugin.contract.yaml import YamlError, read_yaml
+from plugin.contract.yaml import MAX_DEPTH, YamlError, read_yaml
 from plugin.errors import CannotRun
 
 _UNPRINTABLE = re.compile(
@@ -80,8 +81,8 @@ def _json(text: str, notes: list[Note]) -> Any:
     def members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         found = dict(pairs)
         if len(found) != len(pairs):
-            names = [name for name, _ in pairs]
-            repeated.update(name for name in found if names.count(name) > 1)
+            counts = Counter(name for name, _ in pairs)
+            repeated.update(name for name, count in counts.items() if count > 1)
         return found
 
     def no_constant(name: str) -> None:
@@ -92,7 +93,24 @@ def _json(text: str, notes: list[Note]) -> Any:
         Note("", f"the key {name!r} stands twice in one object; the last one counts")
         for name in sorted(repeated)
     )
+    if _is_deep(value):
+        raise ValueError(f"nested deeper than {MAX_DEPTH} levels")
     return _cleaned(value) if _ESCAPED.search(text) else value
+
+
+def _is_deep(value: Any) -> bool:
+    """Whether there are more levels than a recursive walk could follow."""
+    level = [value] if isinstance(value, dict | list) else []
+    for _ in range(MAX_DEPTH):
+        level = [
+            member
+            for holder in level
+            for member in (holder.values() if isinstance(holder, dict) else holder)
+            if isinstance(member, dict | list)
+        ]
+        if not level:
+            return False
+    return True
 
 
 def _cleaned(value: Any) -> Any:

@@ -24,7 +24,8 @@ from plugin.contract.pointer import child
 _MAX_NODES = 3_000_000
 """Nodes that aliases may expand to; more is a bomb (a list of ten aliases, ten levels deep)."""
 
-_MAX_DEPTH = 300
+MAX_DEPTH = 300
+"""Levels of a document; real ones have fewer than fifty."""
 
 _INTEGER = re.compile(r"[-+]?[0-9]{1,300}|0o[0-7]{1,300}|0x[0-9a-fA-F]{1,300}")
 _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]{1,3})?")
@@ -125,8 +126,8 @@ class _Builder:
         self._push(_Frame([], event.anchor, self._nodes, wants_key=False))
 
     def _push(self, frame: "_Frame") -> None:
-        if len(self._open) >= _MAX_DEPTH:
-            raise YamlError(f"nested deeper than {_MAX_DEPTH} levels")
+        if len(self._open) >= MAX_DEPTH:
+            raise YamlError(f"nested deeper than {MAX_DEPTH} levels")
         if self._open and self._open[-1].wants_key:
             frame.is_key = True
         self._nodes += 1

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from plugin.contract.openapi import read
 from plugin.contract.operation import Contract
 from plugin.contract.schema import validator
+from plugin.contract.targets import TARGETS
 from plugin.contract.text import parse
 from plugin.contract.tools import make_tools
 from plugin.errors import CannotRun
@@ -177,6 +178,18 @@ def test_required_true_on_a_property_is_taken_as_its_objects(read_one: ReadOne) 
     assert operation.schema["properties"]["b"]["required"] == ["c"]
     assert operation.body is not None
     assert operation.body.required
+
+
+def test_depth_is_no_danger() -> None:
+    for keyword in ("items", "not", "additionalProperties", "allOf", "example", "default"):
+        schema: Any = {"type": "object"}
+        for _ in range(140):
+            schema = {keyword: [schema] if keyword == "allOf" else schema}
+        body = {"content": {"application/json": {"schema": {"properties": {"a": schema}}}}}
+        contract = of({"/x": {"post": {"requestBody": body}}})
+        for target in TARGETS:
+            make_tools(contract, target)
+        validator(contract.operations[0].schema)
 
 
 _JUNK: list[Any] = [

@@ -62,7 +62,9 @@ def test_reads_nan_as_null() -> None:
     assert parsed('{"a": NaN}') == ({"a": None}, ["NaN is no JSON value and was read as null"])
 
 
-@pytest.mark.parametrize("data", ["", "  \n", b"\x00\x01", "{", "a: [", "[" * 100_000, "@"])
+@pytest.mark.parametrize(
+    "data", ["", "  \n", b"\x00\x01", "{", "a: [", "[" * 100_000, "[" * 400 + "]" * 400, "@"]
+)
 def test_refuses_what_is_no_document(data: bytes | str) -> None:
     with pytest.raises(CannotRun):
         parse(data, [])
