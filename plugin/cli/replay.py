@@ -82,7 +82,8 @@ def replay(  # noqa: PLR0913 - each is one documented option
 
     if app and url:
         fail("--app and --url exclude each other; give the one service to replay against")
-    where = Where(app, url, key, tuple(allow_host or ()), max_seconds)
+    # A late answer is still worth seeing; one that is twice as late will not come.
+    where = Where(app, url, key, tuple(allow_host or ()), 2 * max_seconds + 1)
     document = load(openapi) if openapi else None
     run = _Run(calls, document, allow_consequential, max_characters, max_seconds, as_json, junit)
     raise typer.Exit(FINDINGS if asyncio.run(_replay(where, run)) else FINE)
