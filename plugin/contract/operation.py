@@ -62,7 +62,8 @@ class Body:
 class Answer:
     """A declared response. `status` is as written: `200`, `4XX` or `default`.
 
-    `schemas` maps each declared media type to its schema, None where the type has none.
+    `schemas` maps each declared media type to its schema, None where the type has none. A schema is
+    self-contained, and may be made only when it is first asked for.
     """
 
     status: str

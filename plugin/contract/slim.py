@@ -210,7 +210,7 @@ def _settle(found: dict[str, Any], schema: Mapping[str, Any], key: str) -> None:
     """Drops what neighbours make needless."""
     if "title" in found and ("description" in found or _same(found["title"], key) or not key):
         del found["title"]
-    if "examples" in found and not {"enum", "const", "default"}.isdisjoint(found):
+    if "examples" in found and not _wants_example(found):
         del found["examples"]
     if found.get("additionalProperties") == {}:
         del found["additionalProperties"]
@@ -221,6 +221,15 @@ def _settle(found: dict[str, Any], schema: Mapping[str, Any], key: str) -> None:
             found["required"] = kept
         else:
             del found["required"]
+
+
+def _wants_example(found: Mapping[str, Any]) -> bool:
+    """Whether text or a number is asked for whose form nothing else shows."""
+    types = found.get("type", "string")
+    scalar = not {"string", "number", "integer"}.isdisjoint(
+        [types] if isinstance(types, str) else types
+    )
+    return scalar and {"enum", "const", "default"}.isdisjoint(found)
 
 
 def _same(title: str, key: str) -> bool:

@@ -23,6 +23,7 @@ def slim(member: Any, definitions: Any = None, key: str = "a") -> Any:
         ({"examples": ["x", "y"]}, {"examples": ["x"]}),
         ({"examples": ["x"], "enum": ["x", "y", "x"]}, {"enum": ["x", "y"]}),
         ({"examples": [{"long": "thing"}]}, {}),
+        ({"type": "array", "examples": ["[1, 2]"]}, {"type": "array"}),
         ({"examples": ["x" * 41]}, {}),
         ({"default": None, "minLength": 0, "uniqueItems": False, "deprecated": False}, {}),
         ({"maximum": 9223372036854775807, "minimum": -3}, {"minimum": -3}),
