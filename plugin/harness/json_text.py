@@ -1,14 +1,17 @@
 """JSON as recordings hold it: read fast and exactly, so that it can be written again."""
 
 import json
-import re
 from itertools import chain
 from typing import Any, NoReturn
 
 import orjson
 
-_LONG_NUMBER = re.compile(r"\d{19}")
-"""What could be an integer beyond 64 bits, such as an id: orjson would round it to a float."""
+_ALL_DIGITS_0 = bytes.maketrans(b"123456789", b"0" * 9)
+_LONG_NUMBER = b"0" * 19
+"""What could be an integer beyond 64 bits, such as an id: orjson would round it to a float.
+
+Looking for it in translated bytes takes a tenth of the time of a regular expression.
+"""
 
 _DEEPEST = 200
 """Levels of nesting that are read; orjson writes 254, and a verdict adds some of its own."""
@@ -30,7 +33,7 @@ def loads(text: str | bytes) -> Any:
         except UnicodeDecodeError as error:
             raise NotJson(f"byte {error.start} is not UTF-8") from None
     try:
-        value = _loads_exactly(text) if _LONG_NUMBER.search(text) else orjson.loads(text)
+        value = _loads_exactly(text) if _has_long_number(text) else orjson.loads(text)
     except orjson.JSONDecodeError:
         value = _loads_exactly(text)
     # Counting brackets is quick, and nearly always enough.
@@ -45,6 +48,10 @@ def dumps(value: Any) -> bytes:
         return orjson.dumps(value)
     except TypeError:  # an integer beyond 64 bits
         return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def _has_long_number(text: str) -> bool:
+    return _LONG_NUMBER in text.encode("utf-8", "replace").translate(_ALL_DIGITS_0)
 
 
 def _loads_exactly(text: str) -> Any:
