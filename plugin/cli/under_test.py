@@ -69,7 +69,7 @@ async def open_service(where: Where) -> AsyncIterator[UnderTest]:
     else:
         opened = _open_ours(where.seconds)
     async with opened as service:
-        yield service
+        yield UnderTest(service.name, _hiding(where.key, service.send))
 
 
 @asynccontextmanager
@@ -108,7 +108,7 @@ async def _open_application(
             )
         except Unreachable as error:
             raise CannotRun(f"{name}: {error}") from None
-        yield UnderTest(name, _hiding(key, service.send))
+        yield UnderTest(name, service.send)
 
 
 def _load(target: str) -> Application:
@@ -155,7 +155,7 @@ async def _open_url(url: str, where: Where) -> AsyncIterator[UnderTest]:
     limits = Limits(total=where.seconds, body=50_000_000)
     async with GuardedClient(trusted=(url,), limits=limits) as client:
         send = _http_sender(client, url.rstrip("/"), _authorization(where.key))
-        yield UnderTest(url, _hiding(where.key, send))
+        yield UnderTest(url, send)
 
 
 def _http_sender(client: "GuardedClient", base: str, headers: tuple[tuple[str, str], ...]) -> Send:
