@@ -10,9 +10,10 @@ import orjson
 
 from plugin.contract.operation import Body, Schema
 from plugin.contract.schema import resolve
-from plugin.contract.styles import NotExpressible, scalar
+from plugin.contract.styles import NotExpressible, leaves, scalar
 
 _FORM = "application/x-www-form-urlencoded"
+_DELIMITERS = {"spaceDelimited": " ", "pipeDelimited": "|"}
 _FILE = "application/octet-stream"
 
 
@@ -72,15 +73,16 @@ def _members(body: Body, value: Any) -> Mapping[str, Any]:
 def _form_pairs(body: Body, members: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for name, value in members.items():
         encoding = body.encoding.get(name)
-        style = encoding.get("style") if isinstance(encoding, dict) else None
-        if isinstance(value, list):
-            if isinstance(encoding, dict) and encoding.get("explode") is False:
-                delimiter = {"spaceDelimited": " ", "pipeDelimited": "|"}.get(style or "", ",")
-                yield name, delimiter.join(_field(name, item) for item in value)
-            else:
-                yield from ((name, _field(name, item)) for item in value)
-        elif isinstance(value, dict) and style == "deepObject":
-            yield from ((f"{name}[{key}]", _field(name, item)) for key, item in value.items())
+        encoding = encoding if isinstance(encoding, dict) else {}
+        if encoding.get("style") == "deepObject" and isinstance(value, dict | list):
+            for path, item in leaves(value, (name,)):
+                inner = "".join(f"[{step}]" for step in path[1:])
+                yield f"{name}{inner}", _field(name, item)
+        elif isinstance(value, list) and encoding.get("explode") is False:
+            delimiter = _DELIMITERS.get(encoding.get("style", ""), ",")
+            yield name, delimiter.join(_field(name, item) for item in value)
+        elif isinstance(value, list):
+            yield from ((name, _field(name, item)) for item in value)
         else:
             yield name, _field(name, value)
 

@@ -88,7 +88,7 @@ def _query_object(
     parameter: Parameter, name: str, value: dict[str, Any], keep: str
 ) -> Iterator[str]:
     if parameter.style == "deepObject":
-        for path, item in _leaves(value):
+        for path, item in leaves(value):
             brackets = "".join(f"%5B{_encoded(step)}%5D" for step in path)
             yield f"{name}{brackets}={_encoded(scalar(item), keep)}"
     elif parameter.explode:
@@ -112,7 +112,8 @@ def _query_list(parameter: Parameter, name: str, value: list[Any], keep: str) ->
         yield f"{name}={_DELIMITERS[parameter.style].join(items)}"
 
 
-def _leaves(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+def leaves(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """The scalars of an object with the keys that lead to each, as `deepObject` writes them."""
     if isinstance(value, list):
         value = (
             dict(_numbered(value))
@@ -121,7 +122,7 @@ def _leaves(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str,
         )
     if isinstance(value, dict):
         for key, item in value.items():
-            yield from _leaves(item, (*path, key))
+            yield from leaves(item, (*path, key))
     elif isinstance(value, list):
         for item in value:
             yield path, item

@@ -2,9 +2,9 @@
 
 Each figure is a whole process (`plugin tools … --json`), start included, the best of three.
 Documents: the published OpenAI description where `../shared` is there, and a synthetic one of 1,200
-operations and 13 MB of JSON, shaped like GitHub's: shared components that refer to each other many
-levels deep, many answers, long examples.
-
+operations and over 13 MB of JSON, shaped like GitHub's: shared components that refer to each other
+many levels deep, many answers, long examples. First, how many operations of all documents at hand
+become tools; `tests/contract/rules.py` judges those (see test_tools.py).
 """
 
 import json
@@ -13,13 +13,18 @@ import random
 import sys
 import tempfile
 import time
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
+from plugin.contract.openapi import read
 from plugin.contract.targets import TARGETS
+from plugin.contract.tools import make_tools
 
 ROOT = Path(__file__).parents[2]
-OPENAI = ROOT.parent / "shared" / "corpus" / "openapi" / "openai.openapi.yaml"
+SAMPLES = ROOT / "tests" / "contract" / "samples"
+CORPUS = ROOT.parent / "shared" / "corpus"
+OPENAI = CORPUS / "openapi" / "openai.openapi.yaml"
 RUNS = 3
 
 _WORDS = [
@@ -177,6 +182,21 @@ def measure(document: Path, target: str) -> tuple[float, float, int, int]:
     return best, memory, len(output), len(json.loads(output)["tools"])
 
 
+def coverage() -> None:
+    """For each target, how many operations of every document became tools, and why not the rest."""
+    paths = [*CORPUS.glob("openapi/*"), *CORPUS.glob("manifests/*openapi.*")]
+    contracts = [read(path.read_bytes()) for path in paths or SAMPLES.glob("*.openapi.*")]
+    operations = sum(len(contract.operations) + len(contract.skipped) for contract in contracts)
+    print(f"{len(contracts)} documents, {operations} operations")
+    for target in TARGETS:
+        made = [make_tools(contract, target) for contract in contracts]
+        tools = sum(len(one.tools) for one in made)
+        print(f"  {target:<14}{tools:>8} tools{tools / operations:>9.2%}")
+        reasons = Counter(note.reason for one in made for note in one.skipped)
+        for reason, count in reasons.most_common():
+            print(f"    {count} x {reason}")
+
+
 def report(name: str, document: Path) -> None:
     """One line for each target."""
     size = document.stat().st_size / 1e6
@@ -190,6 +210,7 @@ def report(name: str, document: Path) -> None:
 def main() -> None:
     """Measure every document that is there."""
     os.chdir(ROOT)
+    coverage()
     if OPENAI.exists():
         report("The OpenAI description", OPENAI)
     with tempfile.TemporaryDirectory() as folder:

@@ -234,9 +234,9 @@ def test_form_bodies(read_one: ReadOne) -> None:
         {"properties": PROPERTIES},
         encoding={"list": {"explode": False}, "deep": {"style": "deepObject"}},
     )
-    made = build(one, {"a": "x&y z", "list": [1, 2.0], "deep": {"k": True}})
+    made = build(one, {"a": "x&y z", "list": [1, 2.0], "deep": {"k": {"n": [True]}}})
     assert made.headers == (("content-type", form),)
-    assert made.body == b"a=x%26y+z&list=1%2C2&deep%5Bk%5D=true"
+    assert made.body == b"a=x%26y+z&list=1%2C2&deep%5Bk%5D%5Bn%5D=true"
     plain = body_of(read_one, form, {"properties": PROPERTIES})
     assert build(plain, {"list": [1, 2], "deep": {"k": 1}}).body == (
         b"list=1&list=2&deep=%7B%22k%22%3A1%7D"
