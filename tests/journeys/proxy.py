@@ -30,10 +30,14 @@ class Proxy:
     authority: Path
     log: Path
 
-    def records(self) -> list[dict[str, Any]]:
-        """What it logged of the requests that it has answered."""
-        lines = (json.loads(line) for line in self.log.read_text().splitlines())
-        return [line for line in lines if line.get("logger", "").startswith("http.log.access")]
+    def record(self, uri: str) -> dict[str, Any]:
+        """The first record of a request for this address, as soon as it is written."""
+        return until(lambda: next((one for one in self._requests() if one["uri"] == uri), {}))
+
+    def _requests(self) -> list[dict[str, Any]]:
+        lines = self.log.read_text().splitlines(keepends=True)
+        records = [json.loads(line) for line in lines if line.endswith("\n")]
+        return [line["request"] for line in records if "request" in line]
 
 
 def caddy() -> str:

@@ -169,12 +169,21 @@ def test_a_misspelled_setting_is_named_with_the_one_meant(tmp_path: Path) -> Non
         assert "PLUGIN_PUBLIC_URL" in started.err
 
 
-@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize(
+    ("how", "workers"), [(signal.SIGTERM, "1"), (signal.SIGINT, "1"), (signal.SIGTERM, "2")]
+)
 def test_a_stop_lets_the_request_under_way_finish(
-    tmp_path: Path, open_meteo: OpenMeteo, weather: dict[str, str], how: signal.Signals
+    tmp_path: Path,
+    open_meteo: OpenMeteo,
+    weather: dict[str, str],
+    how: signal.Signals,
+    workers: str,
 ) -> None:
     open_meteo.delay = 1.0
-    with running(tmp_path, "serve", settings=weather) as started, ThreadPoolExecutor(1) as others:
+    with (
+        running(tmp_path, "serve", "--workers", workers, settings=weather) as started,
+        ThreadPoolExecutor(1) as others,
+    ):
         key = bearer(new_key(tmp_path))
         slow = others.submit(started.address.call, "GET", "/weather?location=Boston", key)
         until(lambda: any(path == "/v1/forecast" for path, _ in open_meteo.asked))
