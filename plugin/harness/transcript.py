@@ -81,9 +81,14 @@ def _read_whole(data: bytes) -> Iterator[Reply | Unreadable]:
 
 def _read_value(value: Any, row: int = 1) -> Iterator[Reply | Unreadable]:
     """One JSON value: a list's items are rows, unless the whole list is one conversation."""
-    if not isinstance(value, list) or formats.recognise(value) is not None:
+    if not isinstance(value, list) or _is_one_conversation(value):
         return _read_row(row, value)
     return chain.from_iterable(_read_row(*numbered) for numbered in enumerate(value, start=1))
+
+
+def _is_one_conversation(items: list[Any]) -> bool:
+    known = formats.recognise(items)
+    return known is not None and known.name in ("messages", "gemini")
 
 
 def _read_lines(lines: Iterable[bytes]) -> Iterator[Reply | Unreadable]:

@@ -208,3 +208,11 @@ def test_memory_stays_flat_however_long_the_file_is() -> None:
         tracemalloc.stop()
     assert count == lines
     assert peak < 500_000
+
+
+def test_an_array_of_requests_is_a_list_of_rows() -> None:
+    calls = [
+        {"jsonrpc": "2.0", "id": n, "method": "tools/call", "params": {"name": f"f{n}"}}
+        for n in (1, 2)
+    ]
+    assert rows(json.dumps(calls).encode()) == [(1, "f1"), (2, "f2")]

@@ -61,7 +61,7 @@ def test_over_http(tmp_path: Path, weather: Settings) -> None:
     key = new_key(tmp_path)
     with running(tmp_path, "serve", settings=weather) as service:
         url = f"http://127.0.0.1:{service.address.port}"
-        given = weather | {"PLUGIN_KEY": key["key"]}
+        given = {**weather, "PLUGIN_KEY": key["key"]}
         options = ("--url", url, "--json", "--allow-consequential")
         done = plugin(tmp_path, "replay", CALLS, *options, settings=given)
         assert _found(_lines(done)) == _expected()

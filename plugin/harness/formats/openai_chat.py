@@ -21,13 +21,21 @@ def message_calls(message: dict[str, Any]) -> Calls:
 
 
 def _function(entry: dict[str, Any]) -> dict[str, Any]:
-    return mapping(entry.get("function")) or mapping(entry.get("custom"))
+    """Where a call's name and arguments stand: some servers fill the other place with blanks.
+
+    LangChain writes them into the entry itself (`name`, `args`).
+    """
+    places = [mapping(entry.get("function")), mapping(entry.get("custom"))]
+    if "name" in entry:
+        places.append(entry)
+    named = (place for place in places if place.get("name"))
+    return next(named, next(filter(None, places), {}))
 
 
 def _call(entry: dict[str, Any]) -> Call:
     function = _function(entry)
-    arguments = function.get("arguments", function.get("input"))
-    return Call(identity(entry.get("id")), text(function.get("name")), arguments)
+    written = (function[key] for key in ("arguments", "input", "args") if key in function)
+    return Call(identity(entry.get("id")), text(function.get("name")), next(written, None))
 
 
 def is_completion(body: Any) -> bool:

@@ -47,7 +47,7 @@ def test_a_call(value: dict[str, Any], call: Call) -> None:
 def test_a_batch_is_one_reply() -> None:
     batch = [request(1, "f", ARGUMENTS), {"jsonrpc": "2.0", "method": "ping"}, request(2, "g")]
     expected = (Call("1", "f", ARGUMENTS), Call("2", "g", None))
-    assert the_reply(batch, "mcp") == expected
+    assert the_reply({"request": batch}, "mcp") == expected
     assert the_reply({"request": batch, "response": [RESULT]}, "mcp") == expected
 
 

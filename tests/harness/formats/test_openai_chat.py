@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from plugin.harness.formats.openai_chat import message_calls
 from plugin.messages import Call
 from tests.harness.recordings import in_pieces, read_values, replies, stream, the_reply
 
@@ -228,3 +229,16 @@ def test_an_error_is_no_reply(error: dict[str, Any]) -> None:
     (row,) = read_values(error)
     assert "the provider answered with an error" in getattr(row, "error", "")
     assert "Rate limit reached" in getattr(row, "error", "")
+
+
+def test_langchain_writes_name_and_args_into_the_entry() -> None:
+    entry = {"name": "f", "args": {"a": 1}, "id": "call_1", "type": "tool_call"}
+    assert message_calls({"tool_calls": [entry]}) == (Call("call_1", "f", {"a": 1}),)
+
+
+def test_the_place_that_is_named_counts_when_the_other_holds_blanks() -> None:
+    blank = {"name": "", "arguments": "", "input": ""}
+    named = {"name": "f", "input": "x"}
+    assert message_calls({"tool_calls": [{"function": blank, "custom": named}]}) == (
+        Call(None, "f", "x"),
+    )
