@@ -1,8 +1,8 @@
-"""The gate around the routes of a test, called as an ASGI server calls it."""
+"""The gate around the routes of a test, called as a server calls it, and a source of weather."""
 
 import json
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,7 @@ from plugin.api.gateway import Authenticate, Gateway, route_table
 from plugin.api.middleware import BodyLimit, RequestLog
 from plugin.auth.caller import Caller
 from plugin.errors import NotAuthenticated
+from tests.open_meteo import OpenMeteo, settings_for, weather_source
 
 CALLERS = {
     b"Bearer all": Caller("key_all", "all", frozenset({"*"})),
@@ -134,3 +135,16 @@ def _dump(value: Any) -> bytes:
 @pytest.fixture
 def gate() -> Callable[..., Gate]:
     return Gate
+
+
+@pytest.fixture
+def open_meteo() -> Iterator[OpenMeteo]:
+    """Speaks Open-Meteo's formats on loopback."""
+    with weather_source() as source:
+        yield source
+
+
+@pytest.fixture
+def weather(open_meteo: OpenMeteo) -> dict[str, str]:
+    """The settings that make a service ask the stand-in."""
+    return settings_for(open_meteo)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.journeys.running import Running, new_key, running
-from tests.journeys.weather import settings_for, weather_source
+from tests.open_meteo import settings_for, weather_source
 
 LONGEST_RUN = 3600
 

@@ -3,14 +3,11 @@
 import re
 import subprocess
 import sys
-import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.journeys.running import surroundings
-from tests.operations.conftest import OpenMeteo
 
 ROOT = Path(__file__).parents[2]
 BLOCK = re.compile(r"```sh\n(.*?)```(?:\n+```text\n(.*?)```)?", re.DOTALL)
@@ -24,19 +21,6 @@ def _examples(readme: str) -> list[tuple[str, str]]:
         commands = [line for line in block.splitlines() if line and not line.startswith(" ")]
         found += [(command, shown) for command in commands]
     return found
-
-
-@pytest.fixture
-def weather() -> Iterator[dict[str, str]]:
-    with OpenMeteo() as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
-        thread.start()
-        yield {
-            "PLUGIN_WEATHER_FORECAST_URL": f"{server.url}/v1/forecast",
-            "PLUGIN_WEATHER_GEOCODING_URL": f"{server.url}/v1/search",
-        }
-        server.shutdown()
-        thread.join()
 
 
 @pytest.mark.parametrize("readme", ["README.md", "README.zh.md"])

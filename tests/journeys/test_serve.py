@@ -29,7 +29,7 @@ from tests.journeys.running import (
     surroundings,
     until,
 )
-from tests.operations.conftest import OpenMeteo
+from tests.open_meteo import OpenMeteo
 
 JSON = {"Content-Type": "application/json"}
 KEY = re.compile(r"gpk_[0-9A-Za-z]{36}")
