@@ -198,6 +198,7 @@ def _banner(settings: "Settings", key: str | None) -> str:
     from plugin.auth.first_key import FILE
 
     base, file = settings.base_url, (settings.data_dir / FILE).absolute()
+    bearer = f'"Authorization: Bearer $(cat {quote(str(file))})"'
     kept = f"in {file} (only you can read it)"
     if not file.exists():
         kept = "made before; `plugin keys create --name NAME` makes another"
@@ -209,7 +210,7 @@ def _banner(settings: "Settings", key: str | None) -> str:
             f"  docs      {base}/docs",
             f"  key       {key or kept}",
             *((f"            kept {kept}",) if key else ()),
-            f'  try       curl -H "Authorization: Bearer $(cat {quote(str(file))})" {base}/todos',
+            f"  try       curl -H {bearer} {quote(base + '/todos')}",
             f"  later     export OPENAI_API_BASE={base}/v1  # for the GPT API, not built yet",
         )
     )
