@@ -39,6 +39,7 @@ class Replayed:
     """What became of one call. `operation` is None where the name is no tool of the contract.
 
     `reason` says why a call was not sent. `status` and `milliseconds` are None where none was.
+    `arguments` are as on the wire, for reports that show them.
     """
 
     row: int
@@ -53,6 +54,7 @@ class Replayed:
     milliseconds: float | None = None
     checks: tuple[Check, ...] = ()
     reason: str = ""
+    arguments: Any = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,8 +140,9 @@ class _Place:
     def outcome(self, outcome: Outcome, **found: Any) -> Replayed:
         name = self.verdict.call.name
         known = None if _is_unknown(self.verdict) else name
-        faults = self.verdict.faults
-        return Replayed(self.row, self.reply, self.call, name, known, outcome, faults, **found)
+        faults, wire = self.verdict.faults, self.verdict.call.arguments
+        place = (self.row, self.reply, self.call)
+        return Replayed(*place, name, known, outcome, faults, arguments=wire, **found)
 
 
 def is_consequential(operation: Operation) -> bool:
