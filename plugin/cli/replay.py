@@ -5,10 +5,11 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
+from plugin.cli import replay_options as options
 from plugin.cli.judge import Calls, open_calls
 from plugin.cli.terminal import FINDINGS, FINE, fail
 
@@ -43,35 +44,16 @@ def register(app: typer.Typer) -> None:
 def replay(  # noqa: PLR0913 - each is one documented option
     calls: Calls,
     *,
-    app: Annotated[
-        str | None,
-        typer.Option(metavar="MODULE:ATTR", help="An ASGI application, or a factory of one."),
-    ] = None,
-    url: Annotated[
-        str | None, typer.Option(metavar="URL", help="A running service in any language.")
-    ] = None,
-    openapi: Annotated[
-        str | None,
-        typer.Option(metavar="SPEC|URL", help="Its contract; default: its own /openapi.json."),
-    ] = None,
-    key: Annotated[
-        str | None,
-        typer.Option(envvar="PLUGIN_KEY", help="The bearer key to send; it is never printed."),
-    ] = None,
-    allow_host: Annotated[
-        list[str] | None, typer.Option(metavar="HOST", help="Allow a host other than this machine.")
-    ] = None,
-    allow_consequential: Annotated[
-        bool, typer.Option(help="Send calls that change something over the network, too.")
-    ] = False,
-    max_characters: Annotated[
-        int, typer.Option(help="Answers have to be shorter than this.")
-    ] = 100_000,
-    max_seconds: Annotated[float, typer.Option(help="The longest round trip to accept.")] = 45.0,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON line per call.")] = False,
-    junit: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write JUnit XML as well.")
-    ] = None,
+    app: options.App = None,
+    url: options.Url = None,
+    openapi: options.Openapi = None,
+    key: options.Key = None,
+    allow_host: options.AllowHost = None,
+    allow_consequential: options.AllowConsequential = False,
+    max_characters: options.MaxCharacters = 100_000,
+    max_seconds: options.MaxSeconds = 45.0,
+    as_json: options.AsJson = False,
+    junit: options.Junit = None,
 ) -> None:
     """Replay recorded calls and say of each failure whether the service or the call was wrong.
 
