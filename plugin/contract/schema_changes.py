@@ -11,16 +11,18 @@ from enum import Enum
 from typing import Any
 
 from plugin.contract.operation import Schema
+from plugin.contract.pointer import child
 from plugin.contract.schema import resolve
 
 _LOWER = ("minimum", "exclusiveMinimum", "minLength", "minItems", "minProperties", "minContains")
 _UPPER = ("maximum", "exclusiveMaximum", "maxLength", "maxItems", "maxProperties", "maxContains")
 _RULES = (
     *("pattern", "format", "multipleOf", "uniqueItems", "contentEncoding", "contentMediaType"),
-    *("not", "if", "then", "else", "allOf", "anyOf", "oneOf", "contains", "propertyNames"),
+    *("not", "if", "then", "else", "contains", "propertyNames"),
     *("dependentRequired", "dependentSchemas", "prefixItems", "patternProperties"),
-    "unevaluatedProperties",
+    *("unevaluatedProperties", "unevaluatedItems"),
 )
+_BRANCHES = ("allOf", "anyOf", "oneOf")
 _WORDS = ("title", "description", "examples", "deprecated")
 _TYPES = frozenset({"null", "boolean", "integer", "number", "string", "array", "object"})
 
@@ -34,11 +36,28 @@ class Side(Enum):
 
 @dataclass(frozen=True, slots=True)
 class SchemaChange:
-    """One difference. `pointer` leads into the value, not into the schema."""
+    """One difference. `pointer` leads into the value, not into the schema.
+
+    In it `0` stands for every item, and `*` for every key that is not listed. `keyword` is what
+    changed there, from `was` to `now`; for `properties` these are the schemas of the one property,
+    for a keyword that was or is not set they are None.
+    """
 
     pointer: str
     what: str
     breaking: bool
+    keyword: str
+    was: Any = None
+    now: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Difference:
+    """A keyword with its two values."""
+
+    keyword: str
+    was: Any = None
+    now: Any = None
 
 
 Keywords = dict[str, Any]
@@ -53,11 +72,15 @@ class _Walk:
     side: Side
     inside: frozenset[tuple[Any, Any]] = frozenset()
 
-    def narrower(self, pointer: str, what: str) -> SchemaChange:
-        return SchemaChange(pointer, what, breaking=self.side is Side.CALLER)
+    def narrower(self, pointer: str, what: str, how: _Difference) -> SchemaChange:
+        return _change(pointer, what, how, breaking=self.side is Side.CALLER)
 
-    def wider(self, pointer: str, what: str) -> SchemaChange:
-        return SchemaChange(pointer, what, breaking=self.side is Side.SERVICE)
+    def wider(self, pointer: str, what: str, how: _Difference) -> SchemaChange:
+        return _change(pointer, what, how, breaking=self.side is Side.SERVICE)
+
+
+def _change(pointer: str, what: str, how: _Difference, *, breaking: bool) -> SchemaChange:
+    return SchemaChange(pointer, what, breaking, how.keyword, how.was, how.now)
 
 
 def compare(before: Schema, after: Schema, side: Side) -> Iterator[SchemaChange]:
@@ -80,7 +103,7 @@ def _schemas(walk: _Walk, before: Schema, after: Schema, pointer: str) -> Iterat
     if was is not None or now is not None:
         yield from _unions(walk, was or [_silent(old)], now or [_silent(new)], pointer)
         return
-    for rule in (_types, _values, _bounds, _rules, _required, _properties, _items):
+    for rule in (_types, _values, _bounds, _rules, _branches, _required, _properties, _items):
         yield from rule(walk, old, new, pointer)
 
 
@@ -100,10 +123,11 @@ def _types(walk: _Walk, old: Keywords, new: Keywords, pointer: str) -> Iterator[
     if was == now:
         return
     what = f"the type was {_listed(was)}, now {_listed(now)}"
+    how = _Difference("type", old.get("type"), new.get("type"))
     if was - now:
-        yield walk.narrower(pointer, what)
+        yield walk.narrower(pointer, what, how)
     if now - was:
-        yield walk.wider(pointer, what)
+        yield walk.wider(pointer, what, how)
 
 
 def _type_set(schema: Keywords) -> frozenset[str]:
@@ -124,18 +148,19 @@ def _values(walk: _Walk, old: Keywords, new: Keywords, pointer: str) -> Iterator
     was, now = _choices(old), _choices(new)
     if was == now:
         return
+    how = _Difference("enum", was, now)
     if was is None or now is None:
         if was is None:
-            yield walk.narrower(pointer, f"only {_shown(now)} may stand here now")
+            yield walk.narrower(pointer, f"only {_shown(now)} may stand here now", how)
         else:
-            yield walk.wider(pointer, f"other values than {_shown(was)} may stand here now")
+            yield walk.wider(pointer, f"other values than {_shown(was)} may stand here now", how)
         return
     gone = [value for value in was if value not in now]
     came = [value for value in now if value not in was]
     if gone:
-        yield walk.narrower(pointer, f"{_shown(gone)} may not stand here any more")
+        yield walk.narrower(pointer, f"{_shown(gone)} may not stand here any more", how)
     if came:
-        yield walk.wider(pointer, f"{_shown(came)} may stand here now")
+        yield walk.wider(pointer, f"{_shown(came)} may stand here now", how)
 
 
 def _choices(schema: Keywords) -> Sequence[Any] | None:
@@ -156,7 +181,8 @@ def _bounds(walk: _Walk, old: Keywords, new: Keywords, pointer: str) -> Iterator
             if was == now:
                 continue
             kind = walk.narrower if tighter(now, was) else walk.wider
-            yield kind(pointer, f"{keyword} was {_or_none(was)}, now {_or_none(now)}")
+            what = f"{keyword} was {_or_none(was)}, now {_or_none(now)}"
+            yield kind(pointer, what, _Difference(keyword, was, now))
 
 
 def _greater(one: float | None, other: float | None) -> bool:
@@ -173,46 +199,67 @@ def _rules(walk: _Walk, old: Keywords, new: Keywords, pointer: str) -> Iterator[
         if was == now:
             continue
         what = f"{keyword} was {_or_none(was)}, now {_or_none(now)}"
+        how = _Difference(keyword, was, now)
         if was is None:
-            yield walk.narrower(pointer, what)
+            yield walk.narrower(pointer, what, how)
         elif now is None:
-            yield walk.wider(pointer, what)
+            yield walk.wider(pointer, what, how)
         else:  # which of two rules accepts more is not for us to say
-            yield SchemaChange(pointer, what, breaking=True)
+            yield _change(pointer, what, how, breaking=True)
+
+
+def _branches(walk: _Walk, old: Keywords, new: Keywords, pointer: str) -> Iterator[SchemaChange]:
+    """The schemas that stand beside other keywords: all of them, or one of them, must fit too."""
+    for keyword in _BRANCHES:
+        was, now = ([_silent(one) for one in side.get(keyword, ())] for side in (old, new))
+        if was == now and walk.before.get("$defs") == walk.after.get("$defs"):
+            continue
+        if was and now:
+            how = _Difference(keyword, was, now)
+            yield from _paired(walk, how, pointer)
+        elif was or now:
+            kind = walk.narrower if now else walk.wider
+            how = _Difference(keyword, was or None, now or None)
+            yield kind(pointer, f"{keyword} was {_or_none(how.was)}, now {_or_none(how.now)}", how)
 
 
 def _words(walk: _Walk, old: Keywords, new: Keywords, pointer: str) -> Iterator[SchemaChange]:
     for keyword in _WORDS:
         if old.get(keyword) != new.get(keyword):
-            yield SchemaChange(pointer, f"its {keyword} changed", breaking=False)
+            how = _Difference(keyword, old.get(keyword), new.get(keyword))
+            yield _change(pointer, f"its {keyword} changed", how, breaking=False)
     was, now = old.get("default"), new.get("default")
     if was != now and walk.side is Side.CALLER:
         # who leaves the argument out gets something else than before
         what = f"the default was {_or_none(was)}, now {_or_none(now)}"
-        yield SchemaChange(pointer, what, breaking="default" in old)
+        yield _change(pointer, what, _Difference("default", was, now), breaking="default" in old)
 
 
 def _required(walk: _Walk, old: Keywords, new: Keywords, pointer: str) -> Iterator[SchemaChange]:
     was, now = set(old.get("required", ())), set(new.get("required", ()))
     for name in sorted(now - was):
-        yield walk.narrower(f"{pointer}/{name}", "it is required now")
+        how = _Difference("required", was=False, now=True)
+        yield walk.narrower(child(pointer, name), "it is required now", how)
     for name in sorted(was - now):
         if name in new.get("properties", {}):
-            yield walk.wider(f"{pointer}/{name}", "it is optional now")
+            how = _Difference("required", was=True, now=False)
+            yield walk.wider(child(pointer, name), "it is optional now", how)
 
 
 def _properties(walk: _Walk, old: Keywords, new: Keywords, pointer: str) -> Iterator[SchemaChange]:
     was, now = old.get("properties", {}), new.get("properties", {})
     for name in was:
-        inner = f"{pointer}/{name}"
+        inner = child(pointer, name)
         if name in now:
             yield from _schemas(walk, was[name], now[name], inner)
         else:
             # even where an object is open: who sent or read it meant something by it
-            yield SchemaChange(inner, "it is gone", breaking=True)
+            gone = _Difference("properties", was=was[name])
+            yield _change(inner, "it is gone", gone, breaking=True)
     for name in now:
         if name not in was:
-            yield SchemaChange(f"{pointer}/{name}", "it is new", breaking=False)
+            new_one = _Difference("properties", now=now[name])
+            yield _change(child(pointer, name), "it is new", new_one, breaking=False)
     yield from _rest(walk, old, new, pointer)
 
 
@@ -220,10 +267,11 @@ def _rest(walk: _Walk, old: Keywords, new: Keywords, pointer: str) -> Iterator[S
     was, now = (one.get("additionalProperties", True) for one in (old, new))
     if was == now:
         return
+    how = _Difference("additionalProperties", was, now)
     if now is False:
-        yield walk.narrower(pointer, "other keys are refused now")
+        yield walk.narrower(pointer, "other keys are refused now", how)
     elif was is False:
-        yield walk.wider(pointer, "other keys are accepted now")
+        yield walk.wider(pointer, "other keys are accepted now", how)
     else:
         yield from _schemas(walk, was, now, f"{pointer}/*")
 
@@ -243,7 +291,12 @@ def _alternatives(schema: Keywords) -> list[Any] | None:
 
 
 def _unions(walk: _Walk, was: list[Any], now: list[Any], pointer: str) -> Iterator[SchemaChange]:
+    yield from _paired(walk, _Difference("anyOf", was, now), pointer)
+
+
+def _paired(walk: _Walk, how: _Difference, pointer: str) -> Iterator[SchemaChange]:
     """Equal branches are compared, one left on each side too; others came or went."""
+    was, now = how.was, how.now
     gone = [branch for branch in was if branch not in now]
     came = [branch for branch in now if branch not in was]
     pairs = [(branch, branch) for branch in was if branch in now]
@@ -251,10 +304,17 @@ def _unions(walk: _Walk, was: list[Any], now: list[Any], pointer: str) -> Iterat
         pairs, gone, came = [*pairs, (gone[0], came[0])], [], []
     for one, other in pairs:
         yield from _schemas(walk, one, other, pointer)
+    # one branch less is one choice less, but of what must all hold it is one demand less
+    if how.keyword == "allOf":
+        for branch in gone:
+            yield walk.wider(pointer, f"{_name(branch)} need not fit any more", how)
+        for branch in came:
+            yield walk.narrower(pointer, f"{_name(branch)} must fit as well now", how)
+        return
     for branch in gone:
-        yield walk.narrower(pointer, f"{_name(branch)} may not stand here any more")
+        yield walk.narrower(pointer, f"{_name(branch)} may not stand here any more", how)
     for branch in came:
-        yield walk.wider(pointer, f"{_name(branch)} may stand here now")
+        yield walk.wider(pointer, f"{_name(branch)} may stand here now", how)
 
 
 def _silent(schema: Any) -> Any:
