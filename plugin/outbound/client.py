@@ -12,7 +12,8 @@ clever spelling nor a name that resolves to another address the second time lead
 import asyncio
 import json
 import socket
-from collections.abc import Collection, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Collection, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Self
@@ -58,11 +59,13 @@ class Lane(Enum):
 class Limits:
     """How long (seconds), how large (bytes), how far.
 
-    `total` covers name lookup, redirects and the whole body.
+    `total` covers name lookup, redirects and the whole body. A stream has no such end: there `idle`
+    is how long may pass between two pieces of it.
     """
 
     total: float = 10.0
     connect: float = 4.0
+    idle: float = 600.0
     body: int = 5_000_000
     redirects: int = 5
 
@@ -75,6 +78,19 @@ class Fetched:
     status: int
     headers: Mapping[str, str]
     body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Streamed:
+    """An answer that is still coming: its head, and its body piece by piece, as it came.
+
+    Neither is touched: header names and values are the upstream's bytes, a compressed body stays
+    compressed. `pieces` raises `SourceUnavailable` when the answer breaks off.
+    """
+
+    status: int
+    headers: Sequence[tuple[bytes, bytes]]
+    pieces: AsyncIterator[bytes]
 
 
 class GuardedClient:
@@ -96,7 +112,7 @@ class GuardedClient:
         self._allow_loopback = allow_loopback
         self._limits = limits or Limits()
         self._resolver = resolver
-        self._sessions: dict[Lane, ClientSession] = {}
+        self._sessions: dict[tuple[Lane, bool], ClientSession] = {}
 
     async def __aenter__(self) -> Self:
         return self
@@ -160,6 +176,38 @@ class GuardedClient:
                 f"{target.host} did not answer within {self._limits.total:g} s. Try again later."
             ) from error
 
+    def check(self, url: str) -> None:
+        """Raise `AddressRefused` for a URL that `request` and `stream` would not open."""
+        self._lane(_parse(url, None))
+
+    @asynccontextmanager
+    async def stream(
+        self,
+        method: str,
+        origin: str,
+        target: str,
+        *,
+        headers: Sequence[tuple[bytes, bytes]],
+        body: AsyncIterable[bytes] | None = None,
+    ) -> AsyncIterator[Streamed]:
+        """Send one request as it is and hand on the answer as it comes; follows no redirect.
+
+        `target` is path and query as they shall stand on the wire. Nothing is added to `headers`
+        but what HTTP needs to reach the host. Raises as `request` does, but for size and time: a
+        stream may be as long as it likes, if it does not fall silent (`Limits.idle`).
+        """
+        url = _with_target(_parse(origin, None), target)
+        session = self._session(self._lane(url), bare=True)
+        named = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in headers]
+        with _told_apart(url, "did not answer in time"):
+            response = await session.request(
+                method, url, headers=named, data=body, allow_redirects=False
+            )
+        try:
+            yield Streamed(response.status, response.raw_headers, _pieces(response))
+        finally:
+            response.close()
+
     async def _follow(
         self, method: str, target: "URL", headers: dict[str, str], body: bytes | None
     ) -> Fetched:
@@ -194,23 +242,13 @@ class GuardedClient:
     async def _send(
         self, lane: Lane, method: str, url: "URL", headers: dict[str, str], body: bytes | None
     ) -> Fetched:
-        from aiohttp import ClientError
-
-        try:
+        with _told_apart(url):
             async with self._session(lane).request(
                 method, url, headers=headers, data=body, allow_redirects=False
             ) as response:
                 content = await self._read(response)
                 names = {name.lower(): value for name, value in response.headers.items()}
                 return Fetched(str(response.url), response.status, names, content)
-        except (ClientError, ValueError, OSError, RuntimeError) as error:  # uvloop raises the last
-            if isinstance(error, TimeoutError):
-                raise
-            if isinstance(getattr(error, "os_error", None), _Inside):
-                raise AddressRefused(
-                    f"{url.host} leads to an address that is not public; it is not opened."
-                ) from error
-            raise SourceUnavailable(f"{url.host} cannot be reached. Try again later.") from error
 
     async def _read(self, response: "ClientResponse") -> bytes:
         limit = self._limits.body
@@ -222,12 +260,12 @@ class GuardedClient:
                 raise SourceUnavailable(f"{response.url.host} sent more than {limit} bytes.")
         return bytes(content)
 
-    def _session(self, lane: Lane) -> "ClientSession":
-        if lane not in self._sessions:
-            self._sessions[lane] = self._open(lane)
-        return self._sessions[lane]
+    def _session(self, lane: Lane, *, bare: bool = False) -> "ClientSession":
+        if (lane, bare) not in self._sessions:
+            self._sessions[lane, bare] = self._open(lane, bare=bare)
+        return self._sessions[lane, bare]
 
-    def _open(self, lane: Lane) -> "ClientSession":
+    def _open(self, lane: Lane, *, bare: bool) -> "ClientSession":
         from aiohttp import ClientSession, ClientTimeout, DummyCookieJar, TCPConnector
 
         def guarded_socket(info: tuple[Any, ...]) -> socket.socket:
@@ -239,13 +277,53 @@ class GuardedClient:
             return socket.socket(family, kind, protocol)
 
         connector = TCPConnector(socket_factory=guarded_socket, resolver=self._resolver)
+        connect = self._limits.connect
+        if bare:
+            return ClientSession(
+                connector=connector,
+                cookie_jar=DummyCookieJar(),
+                timeout=ClientTimeout(
+                    total=None, sock_connect=connect, sock_read=self._limits.idle
+                ),
+                skip_auto_headers=("Accept", "Accept-Encoding", "Content-Type", "User-Agent"),
+                auto_decompress=False,
+                trust_env=False,
+            )
         return ClientSession(
             connector=connector,
             cookie_jar=DummyCookieJar(),
-            timeout=ClientTimeout(total=None, sock_connect=self._limits.connect),
+            timeout=ClientTimeout(total=None, sock_connect=connect),
             headers={"User-Agent": "gpt-plugin", "Accept": "application/json, */*;q=0.5"},
             trust_env=False,
         )
+
+
+@contextmanager
+def _told_apart(url: "URL", late: str = "") -> Iterator[None]:
+    """What can go wrong while a request is on its way, as one of our two errors.
+
+    `late` says what a time-out means; without it that is for the caller to say.
+    """
+    from aiohttp import ClientError
+
+    try:
+        yield
+    except (ClientError, ValueError, OSError, RuntimeError) as error:  # uvloop raises the last
+        if isinstance(error, TimeoutError) and not late:
+            raise
+        if isinstance(error, TimeoutError):
+            raise SourceUnavailable(f"{url.host} {late}. Try again later.") from error
+        if isinstance(getattr(error, "os_error", None), _Inside):
+            raise AddressRefused(
+                f"{url.host} leads to an address that is not public; it is not opened."
+            ) from error
+        raise SourceUnavailable(f"{url.host} cannot be reached. Try again later.") from error
+
+
+async def _pieces(response: "ClientResponse") -> AsyncIterator[bytes]:
+    with _told_apart(response.url, "fell silent in the middle of its answer"):
+        async for piece in response.content.iter_any():
+            yield piece
 
 
 def _parse(url: str, params: Mapping[str, str] | None) -> "URL":
@@ -260,6 +338,22 @@ def _parse(url: str, params: Mapping[str, str] | None) -> "URL":
         return parsed.update_query(params) if params else parsed
     except ValueError as error:
         raise AddressRefused("The address is not a valid URL.") from error
+
+
+def _with_target(origin: "URL", target: str) -> "URL":
+    """A URL of the origin with this path and query, neither decoded nor encoded anew."""
+    from yarl import URL
+
+    if not target.startswith("/") or any(not "!" <= character <= "~" for character in target):
+        raise AddressRefused("The path of a request has to begin with / and hold ASCII alone.")
+    path, _, query = target.partition("?")
+    return URL.build(
+        scheme=origin.scheme,
+        authority=origin.raw_authority,
+        path=path,
+        query_string=query,
+        encoded=True,
+    )
 
 
 def _join(target: "URL", location: str) -> "URL":
