@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, BinaryIO
 
 import typer
 
+from plugin.cli.reports import Github, Html, Reports
 from plugin.cli.terminal import FINDINGS, FINE, fail
 
 if TYPE_CHECKING:
@@ -34,6 +35,8 @@ def judge(
         Path | None, typer.Option(metavar="FILE", help="Judge by this list of tools.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON line per reply.")] = False,
+    html: Html = None,
+    github: Github = False,
 ) -> None:
     """Say of each recorded call what is wrong with it, if anything.
 
@@ -46,9 +49,14 @@ def judge(
     if openapi and tools:
         fail("--openapi and --tools exclude each other; give the one that the model was shown")
     given = _given(openapi, tools)
+    reports = Reports(calls, html, github=github, about="judge")
     with open_calls(calls) as stream:
-        report = _print_json if as_json else _print_text
-        findings = report(stream, Judges(given))
+        if as_json:
+            findings = _print_json(stream, Judges(given), reports)
+        else:
+            with reports.text_is_no_command():
+                findings = _print_text(stream, Judges(given), reports)
+    reports.write(aside=as_json)
     raise typer.Exit(FINDINGS if findings else FINE)
 
 
@@ -103,7 +111,7 @@ def _read_tools(path: Path) -> dict[str, dict[str, object]]:
     return found
 
 
-def _print_json(stream: BinaryIO, judges: "Judges") -> int:
+def _print_json(stream: BinaryIO, judges: "Judges", reports: Reports) -> int:
     from plugin.harness import report, transcript
     from plugin.harness.json_text import dumps
 
@@ -111,17 +119,19 @@ def _print_json(stream: BinaryIO, judges: "Judges") -> int:
     for reply in transcript.read(stream):
         if isinstance(reply, transcript.Unreadable):
             line, wrong = report.unreadable_line(reply), True
+            reports.add(reply, {})
         else:
             verdicts = judges.verdicts(reply)
             line = report.judged_line(reply, verdicts, judges.judge_of(reply))
             wrong = any(verdict.faults for verdict in verdicts)
+            reports.add_judged(reply, verdicts, judges.judge_of(reply))
         findings += wrong
         out.write(dumps(line) + b"\n")
     out.flush()
     return findings
 
 
-def _print_text(stream: BinaryIO, judges: "Judges") -> int:
+def _print_text(stream: BinaryIO, judges: "Judges", reports: Reports) -> int:
     from rich.console import Console
 
     from plugin.cli.verdicts import Summary
@@ -131,9 +141,11 @@ def _print_text(stream: BinaryIO, judges: "Judges") -> int:
     for reply in transcript.read(stream):
         if isinstance(reply, transcript.Unreadable):
             summary.add_unreadable(reply)
+            reports.add(reply, {})
         else:
             verdicts = judges.verdicts(reply)
             faults = report.document_faults(verdicts, judges.judge_of(reply))
             summary.add(reply, verdicts, faults)
+            reports.add_judged(reply, verdicts, judges.judge_of(reply))
     summary.print()
     return summary.findings

@@ -11,6 +11,7 @@ import typer
 
 from plugin.cli import replay_options as options
 from plugin.cli.judge import Calls, open_calls
+from plugin.cli.reports import Github, Html, Reports
 from plugin.cli.terminal import FINDINGS, FINE, fail
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ class _Run:
     max_seconds: float
     as_json: bool
     junit: Path | None
+    reports: Reports
 
 
 def register(app: typer.Typer) -> None:
@@ -54,6 +56,8 @@ def replay(  # noqa: PLR0913 - each is one documented option
     max_seconds: options.MaxSeconds = 45.0,
     as_json: options.AsJson = False,
     junit: options.Junit = None,
+    html: Html = None,
+    github: Github = False,
 ) -> None:
     """Replay recorded calls and say of each failure whether the service or the call was wrong.
 
@@ -67,7 +71,11 @@ def replay(  # noqa: PLR0913 - each is one documented option
     # A late answer is still worth seeing; one that is twice as late will not come.
     where = Where(app, url, key, tuple(allow_host or ()), 2 * max_seconds + 1)
     document = load(openapi) if openapi else None
-    run = _Run(calls, document, allow_consequential, max_characters, max_seconds, as_json, junit)
+    reports = Reports(calls, html, github=github)
+    run = _Run(
+        *(calls, document, allow_consequential, max_characters, max_seconds),
+        *(as_json, junit, reports),
+    )
     raise typer.Exit(FINDINGS if asyncio.run(_replay(where, run)) else FINE)
 
 
@@ -90,7 +98,9 @@ async def _replay(where: "Where", run: _Run) -> bool:
     if run.junit:
         _write_junit(run.junit, kept)
     if not run.as_json:
-        tally.print(Console(), service.name)
+        with run.reports.text_is_no_command():
+            tally.print(Console(), service.name)
+    run.reports.write(service.name, aside=run.as_json)
     return tally.found_something
 
 
@@ -112,6 +122,7 @@ async def _events(
     )
     with open_calls(run.calls) as stream:
         async for event in replay.run(transcript.read(stream)):
+            run.reports.add(event, replay.operations)
             yield event
 
 

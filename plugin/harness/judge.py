@@ -35,12 +35,12 @@ class Tool:
 
     def __init__(self, name: str, schema: Any) -> None:
         self.name = name
-        self._written = schema
+        self.written = schema
 
     @cached_property
     def schema(self) -> ArgumentSchema:
         """The schema as the judge reads it."""
-        return read(self._written)
+        return read(self.written)
 
     @property
     def document_faults(self) -> tuple[DocumentFault, ...]:

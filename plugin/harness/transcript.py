@@ -50,6 +50,16 @@ def read(stream: BinaryIO) -> Iterator[Reply | Unreadable]:
     return _read_lines(chain(head, more, lines))
 
 
+def rows_are_lines(data: bytes) -> bool:
+    """Whether row 7 of a file is its line 7: in JSON lines it is, in an indented list not."""
+    lines = [line for line in data.removeprefix(b"\xef\xbb\xbf").splitlines() if line.strip()]
+    if not lines:
+        return False
+    if _is_json(lines[0]):
+        return len(lines) > 1 or not isinstance(loads(lines[0]), list)
+    return not _is_json(data) and not sse.looks_like_events(data.decode("utf-8", "replace"))
+
+
 def _up_to_text(lines: Iterator[bytes]) -> list[bytes]:
     """The next lines up to the first that is not blank; a byte order mark is dropped."""
     taken: list[bytes] = []
