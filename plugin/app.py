@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from importlib.metadata import version
 
@@ -16,7 +16,7 @@ from plugin.api.gateway import Gateway, route_table
 from plugin.api.middleware import BodyLimit, RequestLog
 from plugin.auth.caller import Caller
 from plugin.operations import access_of, discover
-from plugin.services import open_services
+from plugin.services import fixed_keys, open_services
 from plugin.settings import Settings, load
 
 _DISTRIBUTION = "gpt-plugin"
@@ -28,12 +28,16 @@ def create_app(settings: Settings | None = None) -> ASGIApp:
     Raises `CannotRun` for a setting, a template or an operation that cannot be served.
     """
     settings = settings or load()
+    fixed_keys(settings)  # read again when they are used; here a wrong one is one line
     records = _access_log(settings)
     operations = discover(settings.operations)
     doors = open_doors(operations, settings)
 
     app = FastAPI(
-        openapi_url=None, docs_url=None, redoc_url=None, lifespan=_lifespan(settings, records)
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+        lifespan=_lifespan(settings, records, _scopes(operations)),
     )
     for router in (*doors, *operations):
         app.include_router(router)
@@ -68,11 +72,11 @@ def open_doors(operations: Sequence[APIRouter], settings: Settings) -> list[APIR
 
 def scopes(settings: Settings) -> list[str]:
     """Every scope that some operation asks for."""
-    routes = (
-        route
-        for router in discover(settings.operations)
-        for route in iter_route_contexts(router.routes)
-    )
+    return _scopes(discover(settings.operations))
+
+
+def _scopes(operations: Iterable[APIRouter]) -> list[str]:
+    routes = (route for router in operations for route in iter_route_contexts(router.routes))
     found = (access_of(route.endpoint) for route in routes if route.endpoint is not None)
     return sorted({access.scope for access in found if access is not None})
 
@@ -84,14 +88,14 @@ def _access_log(settings: Settings) -> AccessLog | None:
 
 
 def _lifespan(
-    settings: Settings, records: AccessLog | None
+    settings: Settings, records: AccessLog | None, scopes: Collection[str]
 ) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         if records is not None:
             records.start()
         try:
-            async with open_services(settings) as services:
+            async with open_services(settings, scopes) as services:
                 app.state.services = services
                 yield
         finally:

@@ -1,22 +1,29 @@
 """Every long-lived object: built once, in this order, and closed in reverse."""
 
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from plugin.auth.bearer import BearerAuth
+from plugin.auth.jwks import Jwks
+from plugin.auth.jwt import FixedKey, Issuer, JwtAuth
 from plugin.auth.key_ring import KeyRing, LastUse
 from plugin.auth.keys import KeyStore
+from plugin.auth.signatures import UnfitKey, read_key
+from plugin.errors import CannotRun
 from plugin.operations.open_meteo import OpenMeteo
-from plugin.outbound.client import GuardedClient
-from plugin.settings import Settings
+from plugin.outbound.client import GuardedClient, Limits
+from plugin.settings import JwtIssuer, Settings
 from plugin.storage import migrate
 from plugin.storage.database import ChangeWatch, open_blocking, open_database
+
+_TO_ISSUERS = Limits(total=5.0, connect=3.0, body=500_000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +45,30 @@ class Services:
         return True
 
 
+def fixed_keys(settings: Settings) -> dict[str, FixedKey]:
+    """The keys that settings give, by issuer; raises `CannotRun` for one that is none."""
+    return {
+        given.issuer: _fixed_key(given, given.key.get_secret_value())
+        for given in settings.jwt_issuers
+        if given.key is not None
+    }
+
+
+def _fixed_key(given: JwtIssuer, text: str) -> FixedKey:
+    try:
+        return FixedKey(read_key(text, given.algorithm))
+    except UnfitKey as error:
+        raise CannotRun(f"PLUGIN_JWT_ISSUERS: the key of {given.issuer!r} {error}") from None
+
+
 @asynccontextmanager
-async def open_services(settings: Settings) -> AsyncIterator[Services]:
-    """Open everything; what was opened is closed, even when a later part fails."""
+async def open_services(
+    settings: Settings, scopes: Collection[str] = ()
+) -> AsyncIterator[Services]:
+    """Open everything; what was opened is closed, even when a later part fails.
+
+    `scopes` are those that a token may carry here.
+    """
     url = settings.database
     migrate.prepare(settings.data_dir, url)
     async with AsyncExitStack() as stack:
@@ -64,4 +92,25 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         await stack.enter_async_context(to_weather)
         weather = OpenMeteo(to_weather, forecast_url=forecast, geocoding_url=geocoding)
 
-        yield Services(database, BearerAuth(keys), http, weather)
+        issuers = await _open_issuers(stack, settings)
+        tokens = JwtAuth(issuers, scopes, time.time) if issuers else None
+        yield Services(database, BearerAuth(keys, tokens), http, weather)
+
+
+async def _open_issuers(stack: AsyncExitStack, settings: Settings) -> list[Issuer]:
+    fixed, issuers = fixed_keys(settings), list[Issuer]()
+    for given in settings.jwt_issuers:
+        keys = fixed.get(given.issuer) or await _published(stack, given)
+        issuers.append(Issuer(given.issuer, given.audience, given.algorithm, keys))
+    return issuers
+
+
+async def _published(stack: AsyncExitStack, given: JwtIssuer) -> Jwks:
+    url = str(given.jwks_url)
+    client = await stack.enter_async_context(GuardedClient(trusted=(url,), limits=_TO_ISSUERS))
+    # Not followed: where the keys lie is for the settings to say, and for nobody else.
+    fetch = partial(client.request, "GET", url, follow=False)
+    keys = Jwks(given.issuer, given.algorithm, fetch, time.monotonic)
+    stack.push_async_callback(keys.close)
+    keys.start()
+    return keys

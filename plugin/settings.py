@@ -5,9 +5,18 @@ import ipaddress
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from plugin.errors import CannotRun
@@ -21,6 +30,41 @@ Names = Annotated[tuple[str, ...], NoDecode]
 
 Objects = Annotated[tuple[dict[str, Any], ...], NoDecode]
 """A JSON list of objects."""
+
+
+Algorithm = Literal["RS256", "RS384", "RS512", "ES256", "ES384", "ES512", "HS256", "HS384", "HS512"]
+
+
+class JwtIssuer(BaseModel):
+    """Whose tokens are believed: meant for whom, signed how, and checked with which key."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    issuer: str = Field(min_length=1, max_length=2_000)
+    audience: str = Field(min_length=1, max_length=2_000)
+    algorithm: Algorithm
+    key: SecretStr | None = None
+    jwks_url: str | None = None
+
+    @field_validator("jwks_url")
+    @classmethod
+    def _safe(cls, value: str | None) -> str | None:
+        parts = urlsplit(value or "https://none")
+        # Whoever can change these keys on their way can be anybody.
+        near = parts.hostname in {"localhost", "127.0.0.1", "::1"}
+        if not parts.hostname or parts.scheme not in ({"http", "https"} if near else {"https"}):
+            raise ValueError("an address with https is asked for, or with http on this machine")
+        if parts.username is not None or parts.password is not None:
+            raise ValueError("a user name or password is not sent")
+        return value
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        if (self.key is None) == (self.jwks_url is None):
+            raise ValueError("either key or jwks_url is asked for")
+        if self.jwks_url is not None and self.algorithm.startswith("HS"):
+            raise ValueError("a secret is not published: HS algorithms go with key")
+        return self
 
 
 def _well_known() -> Path:
@@ -92,8 +136,9 @@ class Settings(BaseSettings):
         pattern=r"^https?://\S+$",
         description="the http(s) address of an Open-Meteo geocoding service",
     )
-    jwt_issuers: Objects = Field(
-        default=(), description="a JSON list of objects with issuer, audience, algorithm and key"
+    jwt_issuers: Annotated[tuple[JwtIssuer, ...], NoDecode] = Field(
+        default=(),
+        description="a JSON list of objects with issuer, audience, algorithm, and key or jwks_url",
     )
     upstreams: Objects = Field(
         default=(), description="a JSON list of objects with name, base_url, api_key and models"
@@ -134,6 +179,13 @@ class Settings(BaseSettings):
         for name in value:
             if not all(part.isidentifier() for part in name.split(".")):
                 raise ValueError(name)
+        return value
+
+    @field_validator("jwt_issuers")
+    @classmethod
+    def _distinct(cls, value: tuple[JwtIssuer, ...]) -> tuple[JwtIssuer, ...]:
+        if len({one.issuer for one in value}) < len(value):
+            raise ValueError("an issuer is named twice")
         return value
 
     @field_validator("trusted_proxies")
@@ -187,4 +239,13 @@ def _explain(error: ValidationError) -> str:
     name = str(fault["loc"][0])
     allowed = Settings.model_fields[name].description
     given = "its value" if name in _SECRETS else repr(fault["input"])
-    return f"{PREFIX}{name.upper()}: {given} is not allowed; give {allowed}"
+    return f"{PREFIX}{name.upper()}: {given} is not allowed{_place(fault)}; give {allowed}"
+
+
+def _place(fault: Mapping[str, Any]) -> str:
+    """Where in a structure the fault lies, and what it is; never what was given."""
+    where = fault["loc"][1:]
+    if not where:
+        return ""
+    names = (f"item {part + 1}" if isinstance(part, int) else part for part in where)
+    return f" ({', '.join(names)}: {fault['msg'].removeprefix('Value error, ')})"

@@ -14,11 +14,15 @@ from plugin.api.middleware import Exchange
 from plugin.api.route_table import Entry, RouteTable
 from plugin.auth.bearer import REALM
 from plugin.auth.caller import Caller
+from plugin.auth.refusal import Undecided
 from plugin.errors import CannotRun, MethodNotAllowed, MissingScope, NotFound
 from plugin.operations import access_of
 
 Authenticate = Callable[[Iterable[tuple[bytes, bytes]]], Caller]
-"""From the headers of a request to its caller; raises `NotAuthenticated`."""
+"""From the headers of a request to its caller; raises `NotAuthenticated`.
+
+It does not wait. Where it raises `Undecided`, the gate waits, and asks once more.
+"""
 
 _POLICY_VIOLATION = 1008  # RFC 6455 7.4.1
 
@@ -85,7 +89,12 @@ class Gateway:
             entry, params = found
             scope["route"] = entry.route
             if entry.access is not None:
-                scope["plugin.caller"] = self._admit(scope, entry.access.scope)
+                try:
+                    caller = self._authenticate(scope["headers"])
+                except Undecided as undecided:
+                    await undecided.settled()
+                    caller = self._authenticate(scope["headers"])
+                scope["plugin.caller"] = _admit(caller, entry.access.scope)
             scope["app"] = self._app
             scope["endpoint"] = entry.route.endpoint
             scope["path_params"] = dict(params)
@@ -97,20 +106,6 @@ class Gateway:
                 raise  # an answer cut off must look cut off
             route = entry.route if entry is not None else None
             await problem(error, route, exchange.request_id).send(send, exchange.request_id)
-
-    def _admit(self, scope: Scope, wanted: str) -> Caller:
-        caller = self._authenticate(scope["headers"])
-        if caller.may(wanted):
-            return caller
-        held = " ".join(sorted(caller.scopes)) or "none"
-        raise MissingScope(
-            f"This operation needs the scope {wanted}; the key has {held}. Use a key with that "
-            "scope, or ask the operator for one.",
-            headers={
-                "www-authenticate": f'Bearer realm="{REALM}", error="insufficient_scope", '
-                f'scope="{wanted}"'
-            },
-        )
 
     async def _miss(self, scope: Scope, send: Send) -> None:
         path, method = _path(scope), scope["method"]
@@ -131,6 +126,20 @@ class Gateway:
             f"{method[:20]} is not offered at this path; use {' or '.join(offered)}.",
             headers={"allow": listed},
         )
+
+
+def _admit(caller: Caller, wanted: str) -> Caller:
+    if caller.may(wanted):
+        return caller
+    held = " ".join(sorted(caller.scopes)) or "none"
+    raise MissingScope(
+        f"This operation needs the scope {wanted}; the key has {held}. Use a key with that "
+        "scope, or ask the operator for one.",
+        headers={
+            "www-authenticate": f'Bearer realm="{REALM}", error="insufficient_scope", '
+            f'scope="{wanted}"'
+        },
+    )
 
 
 def _path(scope: Scope) -> str:
