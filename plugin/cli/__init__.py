@@ -4,7 +4,7 @@ from importlib import import_module
 
 import typer
 
-_GROUPS = ("serve", "keys", "contract", "init", "tools", "judge", "replay")
+_GROUPS = ("serve", "keys", "contract", "init", "tools", "judge", "mutate", "replay", "drift")
 
 
 def build() -> typer.Typer:

@@ -33,6 +33,7 @@ _ANTHROPIC = "Anthropic API reference, tools"
 _ACTIONS = "OpenAI guide, GPT Actions: production notes"
 _MCP = "Model Context Protocol specification 2026-07-28, tools"
 _MANIFEST = "OpenAI guide, ai-plugin.json (2023)"
+_GITHUB = "GitHub REST API, issue comments: body is too long"
 _OURS = "this project: small tool lists"
 
 PORTABLE_NAME = Limit(64, "characters of [A-Za-z0-9_-]", _OPENAI_TOOLS)
@@ -70,6 +71,8 @@ MANIFEST_NAME_FOR_MODEL = Limit(50, "characters", _MANIFEST)
 MANIFEST_DESCRIPTION_FOR_HUMAN = Limit(120, "characters", _MANIFEST)
 MANIFEST_DESCRIPTION_FOR_HUMAN_ADVICE = Limit(100, "characters", _MANIFEST, firm=False)
 MANIFEST_DESCRIPTION_FOR_MODEL = Limit(8_000, "characters", _MANIFEST)
+
+GITHUB_COMMENT = Limit(65_536, "characters of a comment", _GITHUB)
 
 DESCRIPTION: Mapping[Target, Limit] = {
     "openai": OPENAI_DESCRIPTION,
