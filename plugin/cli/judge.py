@@ -19,6 +19,11 @@ Calls = Annotated[
     typer.Argument(metavar="CALLS", help="A file of recorded replies, or - for standard input."),
 ]
 
+Openapi = Annotated[
+    str | None, typer.Option(metavar="SPEC|URL", help="Judge by this OpenAPI document.")
+]
+Tools = Annotated[Path | None, typer.Option(metavar="FILE", help="Judge by this list of tools.")]
+
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
@@ -28,12 +33,8 @@ def register(app: typer.Typer) -> None:
 def judge(
     calls: Calls,
     *,
-    openapi: Annotated[
-        str | None, typer.Option(metavar="SPEC|URL", help="Judge by this OpenAPI document.")
-    ] = None,
-    tools: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Judge by this list of tools.")
-    ] = None,
+    openapi: Openapi = None,
+    tools: Tools = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON line per reply.")] = False,
     html: Html = None,
     github: Github = False,
@@ -46,9 +47,7 @@ def judge(
     """
     from plugin.harness.declared import Judges
 
-    if openapi and tools:
-        fail("--openapi and --tools exclude each other; give the one that the model was shown")
-    given = _given(openapi, tools)
+    given = judge_by(openapi, tools)
     reports = Reports(calls, html, github=github, about="judge")
     with open_calls(calls) as stream:
         if as_json:
@@ -74,9 +73,12 @@ def open_calls(calls: str) -> Iterator[BinaryIO]:
         yield stream
 
 
-def _given(openapi: str | None, tools: Path | None) -> "Judge | None":
+def judge_by(openapi: str | None, tools: Path | None) -> "Judge | None":
+    """The judge of a document or of a list of tools; None where neither is given."""
     from plugin.harness.judge import Judge
 
+    if openapi and tools:
+        fail("--openapi and --tools exclude each other; give the one that the model was shown")
     if openapi:
         from plugin.cli.sources import load
         from plugin.contract import openapi as reader

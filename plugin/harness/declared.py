@@ -29,7 +29,7 @@ class Judges:
         if judge is None:
             return unjudged(reply.calls)
         verdicts = judge.judge_reply(reply)
-        if self._given is None and _is_open(reply.tools):
+        if not self.knows_every_name(reply):
             # A name that the request does not list may be one of those shown later.
             unlisted = unjudged([verdict.call for verdict in verdicts])
             pairs = zip(verdicts, unlisted, strict=True)
@@ -39,6 +39,10 @@ class Judges:
     def judge_of(self, reply: Reply) -> Judge | None:
         """The judge that a reply is judged by, None where there is no contract."""
         return self._given or self._declared(reply.tools)
+
+    def knows_every_name(self, reply: Reply) -> bool:
+        """Whether a name that is not listed is wrong, not one of those shown while talking."""
+        return self._given is not None or not _is_open(reply.tools)
 
     def _declared(self, tools: tuple[Any, ...] | None) -> Judge | None:
         if not tools:

@@ -9,6 +9,7 @@ from xml.etree import ElementTree as ET
 from plugin.harness.argument_schema import DocumentFault
 from plugin.harness.faults import Fault
 from plugin.harness.judge import Judge, Verdict
+from plugin.harness.mutate import Mutated, Mutation
 from plugin.harness.replay import Outcome, Replayed
 from plugin.harness.transcript import Reply, Unreadable
 
@@ -46,6 +47,36 @@ def document_faults(
     names = dict.fromkeys(verdict.call.name for verdict in verdicts)
     tools = [judge.tools[name] for name in names if name in judge.tools] if judge else []
     return [(tool.name, fault) for tool in tools for fault in tool.document_faults]
+
+
+def mutated_line(mutated: Mutated, tools: Sequence[Any] | None) -> dict[str, Any]:
+    """The JSON line of a call with a mistake in it, in a shape that `judge` and `replay` read.
+
+    `tools` are those that the recording declared, where it is judged by them.
+    """
+    mutation = mutated.mutation
+    line: dict[str, Any] = {
+        "row": mutated.row,
+        "reply": mutated.reply,
+        "call": mutated.call,
+        **mutation_label(mutation),
+        "calls": [
+            {"id": call.id, "name": call.name, "arguments": call.arguments}
+            for call in mutated.calls
+        ],
+    }
+    return {**line, "tools": list(tools)} if tools else line
+
+
+def mutation_label(mutation: Mutation) -> dict[str, Any]:
+    """What was done to a call, and the fault it has now; `undo` names the repairs against it."""
+    return {
+        "mutation": mutation.mutation,
+        "variety": mutation.variety,
+        "pointer": mutation.pointer,
+        "expect": mutation.expect,
+        "undo": mutation.undo or None,
+    }
 
 
 def replayed_line(replayed: Replayed) -> dict[str, Any]:
