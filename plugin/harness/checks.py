@@ -84,14 +84,17 @@ class Checks:
         return _first_errors(self._validators[key], value)
 
     def _error_shape(self, _: Operation, exchange: Exchange, declared: Declared) -> str:
-        """An error has to be readable for a model: JSON or plain text, not a page for a browser."""
+        """An error has to be readable for a model: JSON or plain text, not a page for a browser.
+
+        An empty one is no breach where the contract declares that status without a body.
+        """
         response = exchange.response
         if response.status < HTTPStatus.BAD_REQUEST or declared.missing is None:
             return ""
         start = response.body[:200].lstrip().lower()
         if "html" in response.media_type or start.startswith((b"<!doctype html", b"<html")):
             return "the error is an HTML page; a model needs JSON or plain text"
-        if not response.body:
+        if not response.body and (declared.answer is None or declared.answer.schemas):
             return "the error has no body; say what was wrong and what to do"
         return ""
 

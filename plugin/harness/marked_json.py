@@ -14,6 +14,9 @@ _LONGEST_TEXT = 240
 _MOST_LINES = 200
 """Lines of one value; what leads to a mark is printed beyond that."""
 
+_MOST_ON_A_LINE = 12
+_LONGEST_ON_A_LINE = 60
+
 
 @dataclass(frozen=True, slots=True)
 class Line:
@@ -42,32 +45,58 @@ class _Printer:
             for length in range(len(path) + 1)
         }
 
-    def lines(self, value: Any, at: str, indent: str, key: str) -> Iterator[Line]:
+    def lines(self, value: Any, at: str, indent: str, key: str, comma: str = "") -> Iterator[Line]:
         self._left -= 1
-        mark: Mark = "wrong" if at in self._places else ""
         missing = self._missing(value, at)
-        if not isinstance(value, dict | list) or not (value or missing):
-            yield Line(f"{indent}{key}{_scalar(value)}", mark)
+        start = f"{indent}{key}"
+        short = None if missing else self._short(value, at)
+        if short is not None:
+            yield Line(f"{start}{short}{comma}", self._mark(value, at))
             return
+        mark: Mark = "wrong" if at in self._places else ""
         opening, closing = "{}" if isinstance(value, dict) else "[]"
-        yield Line(f"{indent}{key}{opening}", mark)
-        yield from self._inside(value, at, f"{indent}  ")
+        yield Line(f"{start}{opening}", mark)
+        for line in self._inside(value, at, f"{indent}  "):
+            yield Line(line.text, line.mark or mark)
         for name in missing:
             yield Line(f"{indent}  {_scalar(name)}: …", "missing")
-        yield Line(f"{indent}{closing}", mark)
+        yield Line(f"{indent}{closing}{comma}", mark)
 
     def _inside(self, value: Any, at: str, indent: str) -> Iterator[Line]:
         pairs = value.items() if isinstance(value, dict) else enumerate(value)
-        left_out = 0
-        for key, part in pairs:
+        left_out, last = 0, len(value) - 1
+        for index, (key, part) in enumerate(pairs):
             place = child(at, key)
             if self._left <= 0 and place not in self._on_the_way:
                 left_out += 1
                 continue
             name = f"{_scalar(key)}: " if isinstance(value, dict) else ""
-            yield from self.lines(part, place, indent, name)
+            yield from self.lines(part, place, indent, name, "," if index < last else "")
         if left_out:
             yield Line(f"{indent}… {left_out:,} more", "left_out")
+
+    def _short(self, value: Any, at: str) -> str | None:
+        """The value on one line, None where it needs several, or where a part of it is marked."""
+        if not isinstance(value, dict | list) or not value:
+            return _scalar(value)
+        if at == "" or len(value) > _MOST_ON_A_LINE:
+            return None
+        if isinstance(value, dict):
+            if at in self._on_the_way and at not in self._places:
+                return None
+            parts = [(f"{_scalar(key)}: ", part) for key, part in value.items()]
+        else:
+            parts = [("", part) for part in value]
+        if any(isinstance(part, dict | list) for _, part in parts):
+            return None
+        opening, closing = "{}" if isinstance(value, dict) else "[]"
+        short = opening + ", ".join(f"{key}{_scalar(part)}" for key, part in parts) + closing
+        return short if len(short) <= _LONGEST_ON_A_LINE else None
+
+    def _mark(self, value: Any, at: str) -> Mark:
+        """A line that holds a marked item is marked whole."""
+        inside = isinstance(value, list) and at in self._on_the_way
+        return "wrong" if inside or at in self._places else ""
 
     def _missing(self, value: Any, at: str) -> list[str]:
         if not isinstance(value, dict):

@@ -245,7 +245,19 @@ def _reasons(event: Replayed) -> Html:
     said += [("repair", repair) for repair in event.repairs]
     if event.reason:
         said.append(("not sent", event.reason))
-    return tag("dl", *(join(tag("dt", name), tag("dd", why)) for name, why in said), class_="why")
+    return tag(
+        "dl",
+        *(join(tag("dt", name), tag("dd", _with_code(why))) for name, why in said),
+        class_="why",
+    )
+
+
+def _with_code(message: str) -> Html:
+    """A message whose `words` in backticks are shown as code."""
+    parts = message.split("`")
+    if len(parts) % 2 == 0:
+        return text(message)
+    return join(*(tag("code", part) if index % 2 else part for index, part in enumerate(parts)))
 
 
 def _beside(event: Replayed, schema: Any) -> Html:

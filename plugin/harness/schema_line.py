@@ -15,6 +15,7 @@ _ABOUT_ONE_VALUE = (
     *("exclusiveMinimum", "exclusiveMaximum", "minLength", "maxLength", "minItems", "maxItems"),
     *("uniqueItems", "minProperties", "maxProperties", "dependentRequired"),
 )
+_NOT_A_RULE = ("$defs", "title", "example", "examples", "xml")
 _BRANCHES = ("allOf", "anyOf", "oneOf")
 _UNLISTED = {FaultKind.UNKNOWN_KEY, FaultKind.NEAR_MISS_KEY}
 _NOT_ABOUT_A_LINE = {
@@ -119,7 +120,7 @@ def _listed(nodes: list[_Node]) -> Excerpt | None:
         properties = node.schema.get("properties")
         if isinstance(properties, dict):
             part: dict[str, Any] = {
-                "properties": {key: _outline(known) for key, known in properties.items()}
+                "properties": {key: _kind(known) for key, known in properties.items()}
             }
             broken = "/properties"
             if "additionalProperties" in node.schema:
@@ -155,16 +156,21 @@ def _outline(schema: Any) -> Any:
     """A schema without what lies deeper in it."""
     if not isinstance(schema, dict):
         return schema
-    shown = {key: value for key, value in schema.items() if key not in ("$defs", "examples")}
+    shown = {key: value for key, value in schema.items() if key not in _NOT_A_RULE}
     for key in ("properties", "patternProperties"):
         if isinstance(shown.get(key), dict):
             shown[key] = dict.fromkeys(shown[key], "…")
     for key in ("items", "additionalProperties"):
         if isinstance(shown.get(key), dict):
-            shown[key] = {
-                name: part for name, part in shown[key].items() if name in ("type", "$ref")
-            }
+            shown[key] = _kind(shown[key])
     return shown
+
+
+def _kind(schema: Any) -> Any:
+    """No more of a schema than what kind of value it takes."""
+    if not isinstance(schema, dict):
+        return schema
+    return {key: value for key, value in schema.items() if key in ("type", "$ref")}
 
 
 def _list(value: Any) -> list[Any]:
