@@ -19,6 +19,7 @@ from plugin.harness.faults import (
     alike,
     for_outside_enum,
     for_wrong_type,
+    only_alike,
     shown,
 )
 
@@ -179,7 +180,8 @@ class _Walk:
         if more is not False:
             yield from self._property(more, value, at, required=False)
         elif near is not None:
-            yield Fault(at, FaultKind.NEAR_MISS_KEY, f"`{key}` is unknown; write `{near}`")
+            meant = only_alike(key, schema.get("properties", {}))
+            yield Fault(at, FaultKind.NEAR_MISS_KEY, f"`{key}` is unknown; write `{near}`", meant)
         else:
             yield _unknown_key(key, list(schema.get("properties", {})), at)
 
@@ -262,7 +264,8 @@ def _wrong_type(value: Any, types: list[str], at: str) -> Fault:
 def _outside_enum(value: Any, allowed: list[Any], at: str) -> Fault:
     kind, same = for_outside_enum(value, allowed)
     if kind is FaultKind.ENUM_CASE:
-        return Fault(at, kind, f"{_name(at)} is {shown(value)}; write {shown(same)}")
+        meant = only_alike(value, allowed)
+        return Fault(at, kind, f"{_name(at)} is {shown(value)}; write {shown(same)}", meant)
     expected = ", ".join(shown(known) for known in allowed[:_SHOWN_VALUES])
     more = "" if len(allowed) <= _SHOWN_VALUES else f" (and {len(allowed) - _SHOWN_VALUES} more)"
     return Fault(at, kind, f"{_name(at)} is {shown(value)}; expected one of {expected}{more}")

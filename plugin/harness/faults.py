@@ -1,7 +1,8 @@
 """The ways a call can be wrong, and how a value of the wrong type or outside an enum is named."""
 
 import re
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
@@ -30,11 +31,15 @@ class FaultKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, order=True)
 class Fault:
-    """One thing wrong with a call: where (a pointer into its arguments), what, how to mend it."""
+    """One thing wrong with a call: where (a pointer into its arguments), what, how to mend it.
+
+    `meant` is the key or the value that was written in other letters, where only one can be it.
+    """
 
     pointer: str
     fault: FaultKind
     message: str
+    meant: str | None = field(default=None, compare=False)
 
 
 # Digits with separators between them, as people and models write them: 1,000  1_000  12.50  -3e5
@@ -63,6 +68,12 @@ def for_outside_enum(value: Any, allowed: list[Any]) -> tuple[FaultKind, Any]:
     if same is not None:
         return FaultKind.ENUM_CASE, same
     return FaultKind.ENUM_INVENTED, None
+
+
+def only_alike(text: Any, known: Iterable[Any]) -> str | None:
+    """The one known text that is alike; None where there is none, or where several are."""
+    found = [one for one in known if alike(text, one)]
+    return found[0] if len(found) == 1 else None
 
 
 def alike(one: Any, other: Any) -> bool:

@@ -8,6 +8,7 @@ from typing import Any
 
 from plugin.contract.pointer import steps
 from plugin.harness.argument_schema import ArgumentSchema, DocumentFault, read, type_of
+from plugin.harness.edits import without
 from plugin.harness.explain import explain
 from plugin.harness.faults import Fault, FaultKind
 from plugin.harness.formats.format import mapping, objects
@@ -129,19 +130,8 @@ def _without_nulls(arguments: Any, faults: Sequence[Fault]) -> Any:
     """The arguments without the nulls that stand for optional arguments left out."""
     for fault in faults:
         if fault.fault is FaultKind.NULL_FOR_OPTIONAL:
-            arguments = _without(arguments, steps(fault.pointer))
+            arguments = without(arguments, steps(fault.pointer))
     return arguments
-
-
-def _without(value: Any, path: Sequence[str]) -> Any:
-    """A copy without the key at the end of a path; what lies beside the path is shared."""
-    step, *deeper = path
-    if isinstance(value, list):
-        index = int(step)
-        return [*value[:index], _without(value[index], deeper), *value[index + 1 :]]
-    if not deeper:
-        return {key: part for key, part in value.items() if key != step}
-    return {**value, step: _without(value[step], deeper)}
 
 
 def _mark_duplicates(verdicts: Sequence[Verdict]) -> Iterator[Verdict]:

@@ -5,7 +5,7 @@ from random import Random
 
 from plugin.contract.pointer import MISSING
 from plugin.harness.edits import put, renamed, without
-from plugin.harness.faults import FaultKind, alike
+from plugin.harness.faults import FaultKind, alike, only_alike
 from plugin.harness.mistakes.slip import Good, Slip, Undo, starting_anywhere
 from plugin.harness.sites import Site
 
@@ -106,5 +106,5 @@ def _other_form(site: Site, key: str, random: Random) -> str | None:
     forms += [key.capitalize(), key.upper()]
     new = [form for form in forms if form not in site.properties and form not in site.value]
     # Where two known keys are alike, nobody can say which of them was meant.
-    clear = [f for f in new if [known for known in site.properties if alike(f, known)] == [key]]
+    clear = [form for form in new if only_alike(form, site.properties) == key]
     return random.choice(clear) if clear else None

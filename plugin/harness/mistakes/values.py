@@ -7,7 +7,7 @@ from typing import Any
 from plugin.contract.pointer import MISSING
 from plugin.harness.argument_schema import is_of_type
 from plugin.harness.edits import put
-from plugin.harness.faults import FaultKind, alike
+from plugin.harness.faults import FaultKind, alike, only_alike
 from plugin.harness.json_text import dumps
 from plugin.harness.mistakes.slip import Good, Mistake, Slip, Undo, starting_anywhere
 from plugin.harness.sites import Site
@@ -124,7 +124,7 @@ def enum_case(site: Site, random: Random) -> Wrong | None:
     forms = [value.upper(), value.title(), value.lower(), value.capitalize()]
     forms += [value.replace("_", " "), value.replace("-", "_"), value.replace(" ", "-")]
     for form in starting_anywhere(forms, random):
-        if form not in allowed and [known for known in allowed if alike(form, known)] == [value]:
+        if form not in allowed and only_alike(form, allowed) == value:
             return "form", form, "lossless"
     return None
 
