@@ -93,7 +93,19 @@ class Causes:
             for index, cause in enumerate(self._causes)
             if (nearness := cause.nearness(fault, at)) is not None
         ]
-        return self._causes[-max(found)[1]].words if found else _unfound(fault, at)
+        if found:
+            return self._causes[-max(found)[1]].words
+        return self._further_in(fault, at) or _unfound(fault, at)
+
+    def _further_in(self, fault: Fault, at: Sequence[str]) -> str | None:
+        """A change of a recursive schema is told once, and shows at every level."""
+        kinds = _KINDS.get(fault.fault, ())
+        for cause in self._causes:
+            if cause.keyword in kinds and any(
+                list(place[-1:]) == list(at[-1:]) for place in cause.places
+            ):
+                return cause.words
+        return None
 
 
 def removal(before: Operation, new: Contract, fresh: Mapping[str, Operation]) -> str:
@@ -162,7 +174,7 @@ def _unfound(fault: Fault, at: Sequence[str]) -> str:
     Names only what cannot be a call's own invention: causes are counted, so they have to be few.
     """
     if fault.fault is FaultKind.MISSING_REQUIRED:
-        return f"{argument(_generic(at))} became required"
+        return f"{argument(at[-1:])} became required"
     if fault.fault in (FaultKind.UNKNOWN_KEY, FaultKind.NEAR_MISS_KEY):
         return _closed(at[:1] if len(at) > 1 else ())
     return f"{argument(at[:1])}: what it accepts changed"
@@ -175,10 +187,6 @@ def argument(place: Sequence[str]) -> str:
     first, *deeper = place
     rest = ("[]" if step.isdecimal() else f".{step}" for step in deeper)
     return f"`{first}{''.join(rest)}`"
-
-
-def _generic(at: Sequence[str]) -> list[str]:
-    return ["0" if step.isdecimal() else step for step in at]
 
 
 def _places(pointer: str) -> tuple[str, ...]:
