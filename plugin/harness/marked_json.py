@@ -79,7 +79,7 @@ class _Printer:
         """The value on one line, None where it needs several, or where a part of it is marked."""
         if not isinstance(value, dict | list) or not value:
             return _scalar(value)
-        if at == "" or len(value) > _MOST_ON_A_LINE:
+        if (at == "" and self._places) or len(value) > _MOST_ON_A_LINE:
             return None
         if isinstance(value, dict):
             if at in self._on_the_way and at not in self._places:

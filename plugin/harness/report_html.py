@@ -114,7 +114,7 @@ class _Page:
         ]
         if self._findings.unreadable_count:
             count = self._findings.unreadable_count
-            tiles.insert(0, self._tile("unreadable", "Rows that cannot be read", count))
+            tiles.append(self._tile("unreadable", "Rows that cannot be read", count))
         return tag("div", *tiles, class_="tiles")
 
     def _tile(self, outcome: str, title: str, count: int) -> Html:
@@ -173,8 +173,8 @@ class _Page:
         if outcome is Outcome.PASSED:
             return self._passed(count)
         kinds = [
-            join(*(self._card(one) for one in kept), self._more(kind, len(kept)))
-            for kind, kept in self._findings.of(outcome)
+            join(self._card(first), self._alike(kind, others))
+            for kind, (first, *others) in self._findings.of(outcome)
         ]
         return self._part(outcome, self._titles[outcome], count, *kinds)
 
@@ -202,9 +202,15 @@ class _Page:
         more = _and_more(count - len(rows), "rows")
         return self._part("unreadable", "Rows that cannot be read", count, *cards, more)
 
-    def _more(self, kind: Kind, shown: int) -> Html:
-        what = f"calls of {kind.name} like this"
-        return _and_more(self._findings.kinds[kind] - shown, what)
+    def _alike(self, kind: Kind, others: list[Kept]) -> Html:
+        """The further calls that went wrong in the same way: folded, and beyond some counted."""
+        count = self._findings.kinds[kind] - 1
+        if not count:
+            return Html("")
+        more = _and_more(count - len(others), "that are not shown here")
+        one = count == 1
+        said = f"{count:,} more {'call' if one else 'calls'} of {kind.name} like this"
+        return tag("details", tag("summary", said), *map(self._card, others), more)
 
     def _card(self, kept: Kept) -> Html:
         event, promise = kept.event, kept.promise
