@@ -34,9 +34,12 @@ class Request:
     body: bytes
 
 
-def build(operation: Operation, arguments: Mapping[str, Any]) -> Request:
+def build(
+    operation: Operation, arguments: Mapping[str, Any], *, keep_nulls: bool = False
+) -> Request:
     """The request that a call means; its arguments are taken as they are, not judged.
 
+    Nulls that stand for "left out", as strict tools have them, are dropped unless `keep_nulls`.
     Raises NotExpressible for a value that cannot travel where the contract puts it: a path segment
     that would be another path, a header with a line break, a missing part of the path.
     """
@@ -44,7 +47,7 @@ def build(operation: Operation, arguments: Mapping[str, Any]) -> Request:
     headers: list[tuple[str, str]] = []
     cookies: list[str] = []
     in_path: dict[str, str] = {}
-    left = dict(without_added_nulls(operation.schema, dict(arguments)))
+    left = _given(operation, arguments, keep_nulls=keep_nulls)
     for parameter in operation.parameters:
         value = left.pop(parameter.argument, None)
         if parameter.location == "path":
@@ -70,6 +73,13 @@ def build(operation: Operation, arguments: Mapping[str, Any]) -> Request:
         headers=tuple(headers),
         body=body,
     )
+
+
+def _given(
+    operation: Operation, arguments: Mapping[str, Any], *, keep_nulls: bool
+) -> dict[str, Any]:
+    given = dict(arguments)
+    return given if keep_nulls else dict(without_added_nulls(operation.schema, given))
 
 
 def _path(template: str, values: Mapping[str, str]) -> str:

@@ -6,6 +6,7 @@ Nothing here knows how a request travels (`send`) or how outcomes are shown (`re
 from collections.abc import AsyncIterator, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cached_property
 from http import HTTPStatus
 from time import perf_counter
 from typing import Any
@@ -15,13 +16,18 @@ import jsonschema_rs
 from plugin.contract.operation import Operation
 from plugin.contract.requests import NotExpressible, Request, build
 from plugin.harness.checks import Check, Checks
-from plugin.harness.exchange import Exchange, Send, Unreachable
+from plugin.harness.exchange import Exchange, Response, Send, Unreachable
 from plugin.harness.faults import Fault, FaultKind
-from plugin.harness.judge import Judge, Verdict
+from plugin.harness.grading import Grade
+from plugin.harness.judge import Judge, Verdict, strict_names
+from plugin.harness.mutate import Mutation
+from plugin.harness.repair import Mode, Repaired, Repairs
 from plugin.harness.transcript import Reply, Unreadable
 
 _REFUSES_THE_KEY = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
 _REFUSALS = range(HTTPStatus.BAD_REQUEST, HTTPStatus.INTERNAL_SERVER_ERROR)
+NEEDS_LEAVE = "it is consequential; --allow-consequential sends it over the network"
+CANNOT_CARRY = "HTTP cannot carry it"
 
 
 class Outcome(StrEnum):
@@ -39,7 +45,8 @@ class Replayed:
     """What became of one call. `operation` is None where the name is no tool of the contract.
 
     `reason` says why a call was not sent. `status` and `milliseconds` are None where none was.
-    `arguments` are as on the wire, for reports that show them.
+    `arguments` are as on the wire, for reports that show them. `mutation` is the mistake that was
+    made in a good call, `grade` how the service met it.
     """
 
     row: int
@@ -55,6 +62,8 @@ class Replayed:
     checks: tuple[Check, ...] = ()
     reason: str = ""
     arguments: Any = None
+    mutation: Mutation | None = None
+    grade: Grade | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +72,10 @@ class Rules:
 
     networked: bool = False
     allow_consequential: bool = False
+    repair: Mode = Mode.OFF
 
 
-@dataclass(slots=True)
+@dataclass
 class Replay:
     """One run: the operations by tool name, the way to the service, the checks, the rules."""
 
@@ -74,75 +84,111 @@ class Replay:
     checks: Checks
     rules: Rules = field(default_factory=Rules)
 
+    @cached_property
+    def judge(self) -> Judge:
+        """The judge of all the operations' arguments."""
+        return Judge({name: operation.schema for name, operation in self.operations.items()})
+
+    @cached_property
+    def _repairs(self) -> Repairs:
+        return Repairs(self.judge, self.rules.repair)
+
     async def run(
         self, replies: Iterable[Reply | Unreadable]
     ) -> AsyncIterator[Replayed | Unreadable]:
         """Replay the calls in order, one by one: later ones may need what earlier ones did."""
-        judge = Judge({name: operation.schema for name, operation in self.operations.items()})
         for reply in replies:
             if isinstance(reply, Unreadable):
                 yield reply
                 continue
-            for index, verdict in enumerate(judge.judge_reply(reply)):
-                yield await self._call(reply, index, verdict)
+            for index, verdict in enumerate(self.judge.judge_reply(reply)):
+                yield await self.call(self.place(reply, index, verdict))
 
-    async def _call(self, reply: Reply, index: int, verdict: Verdict) -> Replayed:
-        at = _Place(reply.row, reply.index, index, verdict)
-        operation = self.operations.get(verdict.call.name)
-        if operation is None or _is_unreadable(verdict):
+    def place(self, reply: Reply, index: int, verdict: Verdict) -> "Place":
+        """A judged call of a reply, repaired as far as the rules say."""
+        repaired = None
+        if verdict.faults and self.rules.repair is not Mode.OFF:
+            repaired = self._repairs.repair(verdict, strict=strict_names(reply.tools))
+        return Place(reply.row, reply.index, index, verdict, repaired)
+
+    async def call(self, at: "Place") -> Replayed:
+        """Replay one call."""
+        operation = self.operations.get(at.name)
+        if operation is None or not isinstance(at.arguments, dict):
             return at.outcome(Outcome.CALL_WAS_WRONG, reason="there is nothing to send")
-        if self._needs_leave(operation):
-            return at.outcome(
-                Outcome.NOT_SENT,
-                reason="it is consequential; --allow-consequential sends it over the network",
-            )
+        if self.needs_leave(operation):
+            return at.outcome(Outcome.NOT_SENT, reason=NEEDS_LEAVE)
         try:
-            request = build(operation, verdict.arguments)
+            request = build(operation, at.arguments)
         except NotExpressible as error:
-            outcome = Outcome.CALL_WAS_WRONG if verdict.faults else Outcome.NOT_SENT
-            return at.outcome(outcome, reason=f"HTTP cannot carry it: {error}")
-        return await self._exchange(at, operation, request)
+            outcome = Outcome.CALL_WAS_WRONG if at.is_wrong else Outcome.NOT_SENT
+            return at.outcome(outcome, reason=f"{CANNOT_CARRY}: {error}")
+        return (await self.exchange(at, operation, request))[0]
 
-    def _needs_leave(self, operation: Operation) -> bool:
+    def needs_leave(self, operation: Operation) -> bool:
+        """Whether nobody has allowed to send this over a network."""
         return (
             self.rules.networked
             and not self.rules.allow_consequential
             and is_consequential(operation)
         )
 
-    async def _exchange(self, at: "_Place", operation: Operation, request: Request) -> Replayed:
+    async def exchange(
+        self, at: "Place", operation: Operation, request: Request
+    ) -> tuple[Replayed, Response | None]:
+        """Send one request: what became of the call, and what was answered, if anything was."""
         started = perf_counter()
         try:
             response = await self.send(request)
         except Unreachable as error:
             check = Check("answer", ok=False, message=str(error))
-            return at.outcome(Outcome.SERVICE_BROKE_CONTRACT, checks=(check,))
+            return at.outcome(Outcome.SERVICE_BROKE_CONTRACT, checks=(check,)), None
         milliseconds = (perf_counter() - started) * 1000
         if operation.security and response.status in _REFUSES_THE_KEY:
             reason = f"the service refused the key ({response.status}); pass one with --key"
-            return at.outcome(Outcome.NOT_SENT, status=response.status, reason=reason)
+            return at.outcome(Outcome.NOT_SENT, status=response.status, reason=reason), None
         checks = self.checks(operation, Exchange(request, response, milliseconds))
-        if not at.verdict.faults:
-            checks = (*checks, _accepted(operation, at.verdict.arguments, response.status))
-        outcome = _blame(at.verdict, response.status, checks)
-        return at.outcome(
-            outcome, status=response.status, milliseconds=round(milliseconds, 3), checks=checks
-        )
+        if not at.is_wrong:
+            checks = (*checks, _accepted(operation, at.arguments, response.status))
+        outcome = _blame(at, response.status, checks)
+        took = round(milliseconds, 3)
+        replayed = at.outcome(outcome, status=response.status, milliseconds=took, checks=checks)
+        return replayed, response
 
 
 @dataclass(frozen=True, slots=True)
-class _Place:
+class Place:
+    """A judged call in its transcript, and what repairs made of it, if they could."""
+
     row: int
     reply: int
     call: int
     verdict: Verdict
+    repaired: Repaired | None = None
+
+    @property
+    def name(self) -> str:
+        """The name that was called."""
+        return self.verdict.call.name
+
+    @property
+    def arguments(self) -> Any:
+        """The arguments to send."""
+        return self.verdict.arguments if self.repaired is None else self.repaired.arguments
+
+    @property
+    def is_wrong(self) -> bool:
+        """Whether the call, as it is sent, does not fit its contract."""
+        return bool(self.verdict.faults) and self.repaired is None
 
     def outcome(self, outcome: Outcome, **found: Any) -> Replayed:
-        name = self.verdict.call.name
-        known = None if _is_unknown(self.verdict) else name
+        """What became of it."""
+        known = None if _is_unknown(self.verdict) else self.name
+        if self.repaired is not None:
+            found["repairs"] = self.repaired.repairs
         faults, wire = self.verdict.faults, self.verdict.call.arguments
         place = (self.row, self.reply, self.call)
-        return Replayed(*place, name, known, outcome, faults, arguments=wire, **found)
+        return Replayed(*place, self.name, known, outcome, faults, arguments=wire, **found)
 
 
 def is_consequential(operation: Operation) -> bool:
@@ -153,11 +199,6 @@ def is_consequential(operation: Operation) -> bool:
 
 def _is_unknown(verdict: Verdict) -> bool:
     return any(fault.fault is FaultKind.UNKNOWN_FUNCTION for fault in verdict.faults)
-
-
-def _is_unreadable(verdict: Verdict) -> bool:
-    """Whether a call's arguments are nothing that could be put into a request."""
-    return not isinstance(verdict.arguments, dict)
 
 
 def _accepted(operation: Operation, arguments: Any, status: int) -> Check:
@@ -175,13 +216,14 @@ def _formats_fit(operation: Operation, arguments: Any) -> bool:
     return formats.is_valid(arguments)
 
 
-def _blame(verdict: Verdict, status: int, checks: tuple[Check, ...]) -> Outcome:
+def _blame(at: Place, status: int, checks: tuple[Check, ...]) -> Outcome:
     """The service's failures come first: they count whatever the call was like.
 
     But few documents list every way to refuse: a wrong call may be refused with any 4XX.
     """
-    refused_wrong = bool(verdict.faults) and status in _REFUSALS
-    forgiven = {"status", "content_type"} if refused_wrong else set()
+    forgiven = {"status", "content_type"} if at.is_wrong and status in _REFUSALS else set()
     if any(not check.ok and check.check not in forgiven for check in checks):
         return Outcome.SERVICE_BROKE_CONTRACT
-    return Outcome.CALL_WAS_WRONG if verdict.faults else Outcome.PASSED
+    if at.is_wrong:
+        return Outcome.CALL_WAS_WRONG
+    return Outcome.PASSED if at.repaired is None else Outcome.REPAIRED
