@@ -4,6 +4,7 @@ The rooms, from the top floor down; an import only goes down, and rooms of one f
 each other (`.importlinter` holds it):
 
     __main__        `python -m plugin`
+    pytest_plugin   recorded calls as tests of the user's own project
     cli             the `plugin` command: one module a command group
     app             settings in, ASGI application out; the order of the layers
     api             the HTTP doors: the gateway, the documents, the errors

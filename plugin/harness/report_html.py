@@ -180,7 +180,9 @@ class _Page:
 
     def _part(self, outcome: str, title: str, count: int, *content: str) -> Html:
         heading = tag("h2", title, tag("span", f"{count:,}", class_="count"))
-        return tag("section", heading, *content, class_=f"part {outcome}", data_outcome=outcome)
+        return tag(
+            "section", heading, *content, id=outcome, class_=f"part {outcome}", data_outcome=outcome
+        )
 
     def _passed(self, count: int) -> Html:
         said = "These calls fit the contract."
