@@ -52,7 +52,7 @@ def _fault(error: Mapping[str, Any], root: Schema, loc: Sequence[str | int]) -> 
     if kind == "missing":
         return ArgumentFault(pointer, in_words(schema, root), NOTHING)
     if kind == "extra_forbidden":
-        known = list(parent.get("properties", {}))
+        known = list(_properties(parent, root))
         expected = f"{UNKNOWN}; allowed: {', '.join(known) or 'none'}"
         return ArgumentFault(pointer, expected, _shown(came, path), _closest(str(path[-1]), known))
     expected = in_words(schema, root)
@@ -94,6 +94,13 @@ def _step(schema: Schema, part: str | int, root: Schema) -> Schema | None:
     return next((step for step in steps if step is not None), None)
 
 
+def _properties(schema: Schema, root: Schema) -> Iterator[str]:
+    """The names that an object may have, one that may be null as well."""
+    yield from schema.get("properties", {})
+    for branch in schema.get("anyOf", ()):
+        yield from follow(branch, root).get("properties", {})
+
+
 def _nearest(came: Any, schema: Schema, root: Schema) -> Any:
     """The valid value that was perhaps meant, or None."""
     for branch in [schema, *schema.get("anyOf", ())]:
@@ -123,7 +130,7 @@ def _converted(came: Any, schema: Schema) -> Any:
             return {"true": True, "false": False}.get(str(came).casefold())
         case "array" | "object" as kind if isinstance(came, str):
             return _parsed(came, list if kind == "array" else dict)
-        case "string" if isinstance(came, int | float) and not isinstance(came, bool):
+        case "string" if "format" not in schema and type(came) in {int, float}:
             return str(came)
     return None
 

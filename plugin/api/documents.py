@@ -108,6 +108,8 @@ def _hints(access: Access) -> dict[str, Any]:
     hints = {"x-openai-isConsequential": access.consequential}
     if access.idempotent:
         hints["x-idempotent"] = True
+    if access.reads:
+        hints["x-read-only"] = True
     if not access.open_world:
         hints["x-open-world"] = False
     return hints

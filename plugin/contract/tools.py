@@ -147,11 +147,13 @@ class _Maker:
 def _annotations(operation: Operation) -> dict[str, bool]:
     """What a client may tell its user before a call; the author's word is above the method."""
     consequential = operation.extensions.get(_CONSEQUENTIAL)
-    reads = operation.method in _READS and consequential is not True
+    said = operation.extensions.get("x-read-only")
+    reads = (operation.method in _READS or said is True) and consequential is not True
     return {
         "readOnlyHint": reads,
         "destructiveHint": not reads and consequential is not False,
-        "idempotentHint": operation.method in _REPEATABLE
+        "idempotentHint": reads
+        or operation.method in _REPEATABLE
         or operation.extensions.get("x-idempotent") is True,
         "openWorldHint": operation.extensions.get("x-open-world") is not False,
     }

@@ -20,7 +20,7 @@ the package; `discover` finds it.
 
 from plugin.operations.declaration import Access, access_of, operation
 from plugin.operations.discovery import BUILT_IN, discover
-from plugin.operations.models import Arguments, QueryArguments, Reply
+from plugin.operations.models import Arguments, PageText, PlainText, QueryArguments, Reply
 from plugin.operations.resources import CurrentCaller, Database, Http, Now, Services
 
 __all__ = [
@@ -31,6 +31,8 @@ __all__ = [
     "Database",
     "Http",
     "Now",
+    "PageText",
+    "PlainText",
     "QueryArguments",
     "Reply",
     "Services",

@@ -16,7 +16,8 @@ class Access:
     """Who may call an operation, and what a door may tell about it.
 
     `action` is the operation id. `consequential` asks the user before each call. `idempotent` says
-    that calling twice does no more than calling once, `open_world` that the answer comes from
+    that calling twice does no more than calling once, `reads` that it changes nothing although its
+    method is not GET, `open_world` that the answer comes from
     outside this service. `raises` are the errors that its endpoint raises on its own account.
     """
 
@@ -24,6 +25,7 @@ class Access:
     scope: str
     consequential: bool = False
     idempotent: bool = False
+    reads: bool = False
     open_world: bool = False
     raises: tuple[type[PluginError], ...] = ()
 
@@ -33,6 +35,7 @@ def operation(
     scope: str,
     consequential: bool = False,
     idempotent: bool = False,
+    reads: bool = False,
     open_world: bool = False,
     raises: tuple[type[PluginError], ...] = (),
 ) -> Callable[[Endpoint], Endpoint]:
@@ -44,7 +47,13 @@ def operation(
 
     def declare(endpoint: Endpoint) -> Endpoint:
         access = Access(
-            endpoint.__name__, scope, consequential, idempotent, open_world, tuple(raises)
+            action=endpoint.__name__,
+            scope=scope,
+            consequential=consequential,
+            idempotent=idempotent,
+            reads=reads,
+            open_world=open_world,
+            raises=tuple(raises),
         )
         setattr(endpoint, _MARK, access)
         return endpoint

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from importlib import import_module
 from pkgutil import iter_modules
+from traceback import extract_tb
 from types import ModuleType
 
 from fastapi import APIRouter
@@ -15,6 +16,7 @@ from plugin.operations.declaration import access_of
 
 BUILT_IN = "plugin.operations"
 
+_PLACEHOLDER = re.compile(r"\{[^{}]*\}")
 _LEGAL_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _LEGAL_SCOPE = re.compile(r"[A-Za-z0-9_.-]+(:[A-Za-z0-9_.-]+)*")
 
@@ -29,14 +31,32 @@ def discover(packages: Sequence[str]) -> list[APIRouter]:
         # a command on the path does not look where it is started; last, so that it hides nothing
         sys.path.append("")
     routers: list[APIRouter] = []
-    seen: dict[str, str] = {}
+    seen = _Seen()
     for package in dict.fromkeys((BUILT_IN, *packages)):
-        for module in _modules(package):
-            router = getattr(module, "router", None)
-            if isinstance(router, APIRouter) and router not in routers:
+        found = [(module, _router(module)) for module in _modules(package)]
+        if not any(router for _, router in found):
+            raise CannotRun(
+                f"PLUGIN_OPERATIONS names {package}, but no module of it has a `router`: make one "
+                "with fastapi.APIRouter()."
+            )
+        for module, router in found:
+            if router is not None and router not in routers:
                 _check(router, module.__name__, seen)
                 routers.append(router)
     return routers
+
+
+def _router(module: ModuleType) -> APIRouter | None:
+    router = getattr(module, "router", None)
+    if isinstance(router, APIRouter):
+        return router
+    for name, value in vars(module).items():
+        if isinstance(value, APIRouter) and value.routes:
+            raise CannotRun(
+                f"{module.__name__} has operations in `{name}`, which is not looked for: name it "
+                "`router`."
+            )
+    return None
 
 
 def _modules(package: str) -> Iterator[ModuleType]:
@@ -56,17 +76,43 @@ def _import(name: str) -> ModuleType:
                 "start from the directory that holds it."
             ) from error
         raise CannotRun(f"{name} needs the module {error.name}, which is not installed.") from error
-    except (ImportError, SyntaxError) as error:
-        raise CannotRun(f"{name} cannot be imported: {error}") from error
+    except CannotRun:
+        raise
+    except Exception as error:  # whatever a module raises while it is imported
+        raise CannotRun(
+            f"{name} cannot be imported: {type(error).__name__}: {error}{_where(error, name)}"
+        ) from error
 
 
-def _check(router: APIRouter, module: str, seen: dict[str, str]) -> None:
+def _where(error: Exception, name: str) -> str:
+    """The last line of the package itself on the way to an error."""
+    folder = name.replace(".", "/").partition("/")[0]
+    frames = [
+        frame for frame in extract_tb(error.__traceback__) if f"/{folder}/" in f"/{frame.filename}"
+    ]
+    return f" ({frames[-1].filename}, line {frames[-1].lineno})" if frames else ""
+
+
+class _Seen:
+    """The names and addresses that are taken, and where."""
+
+    def __init__(self) -> None:
+        self._names: dict[str, str] = {}
+        self._addresses: dict[str, str] = {}
+
+    def take(self, name: str, route: RouteContext, place: str) -> None:
+        """Raises `CannotRun` where another operation has the name, or answers the same calls."""
+        address = f"{route.methods} {_PLACEHOLDER.sub('{}', route.path or '')}"
+        if (other := self._names.setdefault(name, place)) != place:
+            raise CannotRun(f"{place} is named {name}, as is {other}: rename one of them.")
+        if (other := self._addresses.setdefault(address, place)) != place:
+            raise CannotRun(f"{place} answers the same calls as {other}: change one path.")
+
+
+def _check(router: APIRouter, module: str, seen: _Seen) -> None:
     for route in iter_route_contexts(router.routes):
         place = f"{module}: {'/'.join(sorted(route.methods or ()))} {route.path}"
-        name = _check_route(route, place)
-        if name in seen:
-            raise CannotRun(f"{place} is named {name}, as is {seen[name]}: rename one of them.")
-        seen[name] = place
+        seen.take(_check_route(route, place), route, place)
 
 
 def _check_route(route: RouteContext, place: str) -> str:

@@ -1,9 +1,10 @@
 """The models that requests and replies of operations inherit from: strict in, documented out."""
 
+import re
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Annotated, Any, get_args
 
-from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, GetCoreSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
 _NOT_SCHEMAS = frozenset({"metadata", "serialization", "config", "default", "expected"})
@@ -57,6 +58,34 @@ _BEFORE: Mapping[str, Callable[[Any], Any]] = {
     "datetime": _moment,
     "timedelta": _moment,
 }
+
+
+def _text_type(controls: str) -> Any:
+    """Text that holds none of `controls`, written as the inside of a character class."""
+    refused = re.compile(f"[{controls}]")
+
+    def check(value: Any) -> Any:
+        found = refused.search(value) if isinstance(value, str) else None
+        if found is not None:
+            raise ValueError(
+                f"the text holds the control character U+{ord(found[0]):04X} at position "
+                f"{found.start()}; leave it out"
+            )
+        return value
+
+    said = Field(json_schema_extra={"pattern": f"^[^{controls}]*$"})
+    return Annotated[str, BeforeValidator(check), said]
+
+
+if TYPE_CHECKING:
+    PlainText = str
+    PageText = str
+else:
+    PlainText = _text_type(r"\x00-\x08\x0b-\x1f\x7f-\x9f")
+    """A text without control characters but newline and tab; `Field` may bound its length."""
+
+    PageText = _text_type(r"\x00-\x08\x0b\x0e-\x1f\x7f-\x9f")
+    """The same for whole documents, whose lines and pages may end as files have them."""
 
 
 class Arguments(BaseModel):

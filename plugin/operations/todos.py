@@ -15,10 +15,12 @@ from plugin.operations import (
     CurrentCaller,
     Database,
     Now,
+    PlainText,
     QueryArguments,
     Reply,
     operation,
 )
+from plugin.operations.reply_size import fitting
 from plugin.storage.database import metadata
 
 router = APIRouter(prefix="/todos", tags=["todos"])
@@ -57,7 +59,7 @@ class ListTodos(QueryArguments):
     """Which todos to list: `open` ones are still to do, `done` ones are completed."""
 
     limit: Annotated[int, Field(ge=1, le=MOST_LISTED)] = 50
-    """How many todos to return at most."""
+    """How many todos to return at most; fewer come when their texts are long."""
 
     after: Annotated[int, Field(ge=0, le=LARGEST_ID)] = 0
     """Return only todos with a greater id; to read on, pass `next_after` of the last reply."""
@@ -68,7 +70,7 @@ class AddTodo(Arguments):
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"text": "Buy milk"}]})
 
-    text: Annotated[str, Field(min_length=1, max_length=LONGEST_TEXT)]
+    text: Annotated[PlainText, Field(min_length=1, max_length=LONGEST_TEXT)]
     """What is to be done, in the user's words."""
 
 
@@ -165,8 +167,8 @@ async def list_todos(
         counted = await connection.scalar(
             select(func.count()).select_from(todos).where(*conditions)
         )
-    shown = [_todo(row) for row in rows[: query.limit]]
-    more = len(rows) > query.limit
+    shown = fitting(map(_todo, rows[: query.limit]))
+    more = len(rows) > len(shown)
     return TodoList(todos=shown, total=counted or 0, next_after=shown[-1].id if more else None)
 
 

@@ -57,6 +57,10 @@ def test_it_holds_exactly_what_models_may_call(document: Document) -> None:
         ("post", "/todos", "add_todo"),
         ("post", "/todos/{todo_id}/complete", "complete_todo"),
         ("delete", "/todos/{todo_id}", "delete_todo"),
+        ("post", "/documents", "upsert_documents"),
+        ("post", "/documents/query", "query_documents"),
+        ("get", "/documents/{document_id}", "get_document"),
+        ("delete", "/documents/{document_id}", "delete_document"),
         ("get", "/weather", "get_current_weather"),
     }
 
@@ -73,7 +77,7 @@ def test_its_texts_keep_the_limits_of_actions(document: Document) -> None:
 
 
 def test_it_is_small(document: Document) -> None:
-    assert len(documents.write(document)) < 14_000
+    assert len(documents.write(document)) < 30_000
 
 
 def test_every_operation_asks_for_a_bearer_key_and_a_scope(document: Document) -> None:
@@ -88,7 +92,8 @@ def test_every_operation_says_whether_it_is_consequential(document: Document) ->
     said = {
         one["operationId"]: one["x-openai-isConsequential"] for _, _, one in operations(document)
     }
-    assert [name for name, consequential in said.items() if consequential] == ["delete_todo"]
+    consequential = [name for name, one in said.items() if one]
+    assert consequential == ["delete_document", "delete_todo"]
     assert set(said.values()) == {True, False}
 
 

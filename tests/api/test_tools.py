@@ -7,7 +7,10 @@ from plugin.contract.openapi import read
 from plugin.contract.targets import TARGETS
 from plugin.contract.tools import make_tools
 
-NAMES = ["list_todos", "add_todo", "complete_todo", "delete_todo", "get_current_weather"]
+NAMES = [
+    *("upsert_documents", "query_documents", "get_document", "delete_document"),
+    *("list_todos", "add_todo", "complete_todo", "delete_todo", "get_current_weather"),
+]
 
 
 def name_of(tool: dict[str, Any]) -> Any:

@@ -47,12 +47,13 @@ def routes(service: Any) -> list[RouteContext]:
 def requests(route: RouteContext) -> Iterator[tuple[str, str]]:
     assert route.path is not None
     for method in sorted(route.methods or ()):
-        yield method, route.path.replace("{todo_id}", "1")
+        yield method, route.path.replace("{todo_id}", "1").replace("{document_id}", "one")
 
 
 def test_the_walk_finds_the_routes(service: Any) -> None:
     paths = {route.path for route in routes(service)}
     assert paths >= {*OPEN, "/todos", "/todos/{todo_id}/complete", "/todos/{todo_id}", "/weather"}
+    assert paths >= {"/documents", "/documents/query", "/documents/{document_id}"}
 
 
 def test_every_route_is_open_on_purpose_or_declares_action_and_scope(service: Any) -> None:

@@ -55,7 +55,8 @@ def names(routers: list[APIRouter]) -> list[str]:
 
 def test_the_built_in_operations_are_found_in_a_stable_order() -> None:
     assert names(discover([])) == [
-        *("list_todos", "add_todo", "complete_todo", "delete_todo", "get_current_weather")
+        *("upsert_documents", "query_documents", "get_document", "delete_document"),
+        *("list_todos", "add_todo", "complete_todo", "delete_todo", "get_current_weather"),
     ]
 
 

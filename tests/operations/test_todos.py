@@ -145,11 +145,34 @@ def test_an_id_that_cannot_be_is_refused(caller: Any, identifier: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["买牛奶 🥛", "line\nbreak", "'; DROP TABLE todos; --", " x ", "\x00"]
+    "text", ["买牛奶 🥛", "line\nbreak", "a\ttab", "'; DROP TABLE todos; --", " x ", "\u2028"]
 )
 def test_a_text_comes_back_as_it_was_given(caller: Any, text: str) -> None:
     assert add(caller, text)["text"] == text
     assert texts(caller) == [text]
+
+
+@pytest.mark.parametrize("control", ["\x00", "\x07", "\r", "\x1b", "\x7f", "\x85"])
+def test_a_control_character_is_refused_with_its_place(caller: Any, control: str) -> None:
+    reply = caller.post("/todos", json={"text": f"Buy{control}milk"})
+    assert reply.status_code == 422
+    assert f"U+{ord(control):04X} at position 3; leave it out" in reply.json()["detail"]
+    assert texts(caller) == []
+
+
+@pytest.mark.parametrize("text", ['"' * 500, "🥛" * 500, "\n" * 500])
+def test_a_page_that_would_grow_too_long_ends_earlier(caller: Any, text: str) -> None:
+    made = [add(caller, text)["id"] for _ in range(100)]
+    seen: list[int] = []
+    after: int | None = 0
+    while after is not None:
+        reply = caller.get("/todos", params={"limit": 100, "after": after})
+        page = reply.json()
+        assert len(reply.content.decode().encode("utf-16-le")) // 2 < 91_000
+        assert page["total"] == 100
+        seen += [todo["id"] for todo in page["todos"]]
+        after = page["next_after"]
+    assert seen == made
 
 
 def test_each_operation_asks_for_its_scope(call_as: Callable[..., Any]) -> None:
