@@ -103,10 +103,12 @@ class _Seen:
     def take(self, name: str, route: RouteContext, place: str) -> None:
         """Raises `CannotRun` where another operation has the name, or answers the same calls."""
         address = f"{route.methods} {_PLACEHOLDER.sub('{}', route.path or '')}"
-        if (other := self._names.setdefault(name, place)) != place:
-            raise CannotRun(f"{place} is named {name}, as is {other}: rename one of them.")
-        if (other := self._addresses.setdefault(address, place)) != place:
+        if name in self._names:
+            raise CannotRun(f"{place} is named {name}, as is {self._names[name]}: rename one.")
+        if address in self._addresses:
+            other = self._addresses[address]
             raise CannotRun(f"{place} answers the same calls as {other}: change one path.")
+        self._names[name] = self._addresses[address] = place
 
 
 def _check(router: APIRouter, module: str, seen: _Seen) -> None:

@@ -152,3 +152,28 @@ def test_routes_of_an_included_router_are_checked_too(package: Package) -> None:
     )
     with pytest.raises(CannotRun, match="/outer/hidden is not declared"):
         discover([package.name])
+
+
+@pytest.mark.parametrize(
+    ("module", "why"),
+    [
+        (GOOD.replace('"/echo", operation_id', '"/todos", operation_id'), "same calls as"),
+        (GOOD + GOOD.replace("operation_id", "deprecated=True, operation_id"), "named echo"),
+        (GOOD.replace('@operation(scope="echo:read", idempotent=True)', "@operation()"), "line "),
+        ("raise RuntimeError('no such thing')", "RuntimeError: no such thing"),
+        ("", "no module of it has a `router`"),
+    ],
+)
+def test_a_mistake_is_one_line_that_says_where(package: Package, module: str, why: str) -> None:
+    package.module("mistaken", module, header=HEADER if module else "")
+    with pytest.raises(CannotRun, match=why) as caught:
+        discover([package.name])
+    assert "\n" not in caught.value.detail
+
+
+def test_a_router_of_another_name_is_not_passed_over(package: Package) -> None:
+    package.module(
+        "elsewhere", GOOD.replace("@router", "@api"), HEADER.replace("router =", "api =")
+    )
+    with pytest.raises(CannotRun, match="`api`, which is not looked for"):
+        discover([package.name])
