@@ -244,8 +244,10 @@ def _explain(error: ValidationError) -> str:
 
 def _place(fault: Mapping[str, Any]) -> str:
     """Where in a structure the fault lies, and what it is; never what was given."""
-    where = fault["loc"][1:]
-    if not where:
-        return ""
-    names = (f"item {part + 1}" if isinstance(part, int) else part for part in where)
-    return f" ({', '.join(names)}: {fault['msg'].removeprefix('Value error, ')})"
+    name, *where = fault["loc"]
+    said = fault["msg"].removeprefix("Value error, ")
+    if where:
+        names = (f"item {part + 1}" if isinstance(part, int) else part for part in where)
+        return f" ({', '.join(names)}: {said})"
+    # what is written as JSON is hidden, so the text must say more
+    return f" ({said})" if name in _SECRETS and fault["type"] == "value_error" else ""

@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +82,65 @@ def test_a_wrong_value_is_one_line_that_names_it_and_what_is_allowed(
     assert line.endswith(f"give {allowed}")
     assert "\n" not in line
     assert "hunter2" not in line
+
+
+ISSUER = {"issuer": "https://id.example.com", "audience": "gpt-plugin", "algorithm": "RS256"}
+PUBLISHED = ISSUER | {"jwks_url": "https://id.example.com/jwks.json"}
+
+
+def test_issuers_are_typed_and_their_keys_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
+    fixed = ISSUER | {"issuer": "ours", "algorithm": "HS256", "key": "hunter2hunter2"}
+    monkeypatch.setenv("PLUGIN_JWT_ISSUERS", json.dumps([PUBLISHED, fixed]))
+    published, with_key = load().jwt_issuers
+    assert (published.jwks_url, published.key) == ("https://id.example.com/jwks.json", None)
+    assert with_key.key is not None
+    assert with_key.key.get_secret_value() == "hunter2hunter2"
+    assert "hunter2" not in repr(load())
+
+
+@pytest.mark.parametrize(
+    ("issuers", "reason"),
+    [
+        ([ISSUER], "item 1: either key or jwks_url is asked for"),
+        ([PUBLISHED | {"key": "hunter2"}], "item 1: either key or jwks_url is asked for"),
+        ([PUBLISHED, PUBLISHED], "(an issuer is named twice)"),
+        ([PUBLISHED | {"algorithm": "none"}], "item 1, algorithm: "),
+        ([PUBLISHED | {"algorithm": "HS256"}], "a secret is not published"),
+        ([PUBLISHED | {"algorithm": ["RS256"]}], "item 1, algorithm: "),
+        ([PUBLISHED | {"audience": ""}], "item 1, audience: "),
+        ([PUBLISHED | {"audience": ["a"]}], "item 1, audience: "),
+        ([PUBLISHED | {"issuer": 7}], "item 1, issuer: "),
+        ([PUBLISHED, {"issuer": "hunter2"}], "item 2, audience: "),
+        ([PUBLISHED | {"jwks": "hunter2"}], "item 1, jwks: "),
+        ([PUBLISHED | {"jwks_url": "http://id.example.com/jwks"}], "https is asked for"),
+        ([PUBLISHED | {"jwks_url": "http://127.0.0.1.example.com/"}], "https is asked for"),
+        ([PUBLISHED | {"jwks_url": "file:///etc/passwd"}], "https is asked for"),
+        ([PUBLISHED | {"jwks_url": "https://"}], "https is asked for"),
+        ([PUBLISHED | {"jwks_url": "https://a:hunter2@id.example.com/"}], "is not sent"),
+        ([PUBLISHED | {"jwks_url": "https://[::1"}], "item 1, jwks_url: "),
+        (["hunter2"], "item 1: "),
+        ("hunter2", ""),
+        ({"issuer": "hunter2"}, ""),
+    ],
+)
+def test_a_wrong_issuer_is_one_line_that_says_where(
+    monkeypatch: pytest.MonkeyPatch, issuers: object, reason: str
+) -> None:
+    monkeypatch.setenv("PLUGIN_JWT_ISSUERS", json.dumps(issuers))
+    with pytest.raises(CannotRun) as caught:
+        load()
+    line = caught.value.detail
+    assert line.startswith("PLUGIN_JWT_ISSUERS: its value is not allowed")
+    assert reason in line
+    assert line.endswith("and key or jwks_url")
+    assert "\n" not in line
+    assert "hunter2" not in line
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1:9000", "[::1]:9000"])
+def test_keys_of_this_machine_may_come_in_the_clear(host: str) -> None:
+    given = PUBLISHED | {"jwks_url": f"http://{host}/jwks"}
+    assert Settings.model_validate({"jwt_issuers": [given]}).jwt_issuers[0].jwks_url
 
 
 def test_a_name_that_is_no_setting_gets_the_nearest_one() -> None:

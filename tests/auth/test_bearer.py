@@ -1,4 +1,5 @@
 import random
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -6,10 +7,15 @@ import pytest
 from fastapi import APIRouter
 
 from plugin.auth.bearer import BearerAuth
+from plugin.auth.caller import Caller
+from plugin.auth.jwt import FixedKey, Issuer, JwtAuth
 from plugin.auth.key_ring import KeyRing
 from plugin.auth.keys import KeyStore, make_key
+from plugin.auth.refusal import Refused, Undecided
+from plugin.auth.signatures import read_key
 from plugin.errors import NotAuthenticated
 from plugin.operations import CurrentCaller, operation
+from tests.auth.tokens import AUDIENCE, Author
 
 INJECTIONS = [
     b"' OR 1=1 --",
@@ -69,6 +75,79 @@ def test_a_reader_that_breaks_refuses(
     monkeypatch.setattr(ring, "caller", broken)
     with pytest.raises(NotAuthenticated):
         bearer(_headers(b"Bearer " + make_key().encode()))
+
+
+ANN = Author("https://id.example.com", "HS256")
+
+
+@pytest.fixture
+def with_tokens(ring: KeyRing) -> BearerAuth:
+    keys = FixedKey(read_key(ANN.key, ANN.algorithm))
+    issuer = Issuer(ANN.issuer, AUDIENCE, ANN.algorithm, keys)
+    return BearerAuth(ring, JwtAuth([issuer], ["todos:read"], time.time))
+
+
+def test_a_key_and_a_token_open_the_same_gate(store: KeyStore, with_tokens: BearerAuth) -> None:
+    made = store.create("Ann", ["*"])
+    assert with_tokens(_headers(b"Bearer " + made.key.encode())).id == made.id
+    caller = with_tokens(_headers(b"bearer  " + ANN.sign() + b" "))
+    assert (caller.name, caller.scopes) == ("ann", frozenset({"todos:read"}))
+
+
+def test_a_refused_token_is_told_its_rule(with_tokens: BearerAuth) -> None:
+    for token, rule in (
+        (ANN.sign(claims=ANN.claims(exp=1)), "expired"),
+        (ANN.sign(claims=ANN.claims(aud="another")), "audience"),
+        (ANN.sign() + b"=", "base64url"),
+        (b"eyJhbGciOiJub25lIn0", "three_parts"),
+    ):
+        with pytest.raises(Refused) as caught:
+            with_tokens(_headers(b"Bearer " + token))
+        assert caught.value.rule == rule
+        challenge = caught.value.headers["www-authenticate"]
+        assert challenge.startswith('Bearer realm="gpt-plugin", error="invalid_token", ')
+        assert f"by the rule {rule}: " in challenge
+        assert challenge.count('"') == 6
+
+
+def test_what_is_no_token_at_all_is_an_invalid_one(with_tokens: BearerAuth) -> None:
+    for token in (b"a b", b"a=.b.c", "a.b.é".encode(), b"a.b.c" * 4_000):
+        with pytest.raises(NotAuthenticated) as caught:
+            with_tokens(_headers(b"Bearer " + token))
+        assert 'error="invalid_token"' in caught.value.headers["www-authenticate"]
+
+
+def test_without_issuers_a_token_is_no_key(bearer: BearerAuth) -> None:
+    with pytest.raises(NotAuthenticated, match="no API key"):
+        bearer(_headers(b"Bearer " + ANN.sign()))
+
+
+async def test_the_gate_waits_for_a_key_that_may_come(gate: Callable[..., Any]) -> None:
+    waited: list[str] = []
+
+    async def settled() -> None:
+        waited.append("once")
+
+    def authenticate(_headers: object) -> Caller:
+        if not waited:
+            raise Undecided("key", "no key fits", settled)
+        return Caller("jwt_1", "ann", frozenset({"who:read"}))
+
+    reply = await gate(router, authenticate=authenticate)("GET", "/who", key="x")
+    assert (reply.status, reply.json, waited) == (200, "jwt_1", ["once"])
+
+
+async def test_the_gate_waits_but_once(gate: Callable[..., Any]) -> None:
+    waited: list[str] = []
+
+    async def settled() -> None:
+        waited.append("once")
+
+    def authenticate(_headers: object) -> Caller:
+        raise Undecided("key", "no key fits", settled)
+
+    reply = await gate(router, authenticate=authenticate)("GET", "/who", key="x")
+    assert (reply.status, waited) == (401, ["once"])
 
 
 def _odd(dice: random.Random, good: bytes) -> bytes:
