@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, BinaryIO
 import typer
 
 from plugin.cli.judge import Calls, Openapi, Tools, judge_by, open_calls
+from plugin.cli.replay_options import Count, Every, Seed
 from plugin.cli.terminal import FINDINGS, FINE
 
 if TYPE_CHECKING:
@@ -14,8 +15,6 @@ if TYPE_CHECKING:
     from plugin.harness.declared import Judges
     from plugin.harness.mutate import Mutated, Mutator
     from plugin.harness.transcript import Reply, Unreadable
-
-Seed = Annotated[int, typer.Option(help="The same seed makes the same mistakes.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -29,10 +28,8 @@ def mutate(  # noqa: PLR0913 - each is one documented option
     openapi: Openapi = None,
     tools: Tools = None,
     seed: Seed = 0,
-    count: Annotated[int, typer.Option(min=1, help="Mistakes to make in each good call.")] = 1,
-    every: Annotated[
-        bool, typer.Option("--every", help="Each possible mistake once, instead of by rate.")
-    ] = False,
+    count: Count = 1,
+    every: Every = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON line per mistake.")] = False,
 ) -> None:
     """Make the mistakes of models in recorded calls, as often as models make them.

@@ -25,6 +25,15 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
+class Mistakes:
+    """The mistakes that are made in good calls, when it is their refusals that are wanted."""
+
+    seed: int
+    count: int
+    every: bool
+
+
+@dataclass(frozen=True, slots=True)
 class _Run:
     """What is replayed, how strictly, and where the report goes."""
 
@@ -36,6 +45,8 @@ class _Run:
     as_json: bool
     junit: Path | None
     reports: Reports
+    repair: str
+    mistakes: Mistakes | None
 
 
 def register(app: typer.Typer) -> None:
@@ -58,6 +69,11 @@ def replay(  # noqa: PLR0913 - each is one documented option
     junit: options.Junit = None,
     html: Html = None,
     github: Github = False,
+    repair: options.Repair = options.Mode.OFF,
+    mutate: options.Mutate = False,
+    seed: options.Seed = 0,
+    count: options.Count = 1,
+    every: options.Every = False,
 ) -> None:
     """Replay recorded calls and say of each failure whether the service or the call was wrong.
 
@@ -72,9 +88,10 @@ def replay(  # noqa: PLR0913 - each is one documented option
     where = Where(app, url, key, tuple(allow_host or ()), 2 * max_seconds + 1)
     document = load(openapi) if openapi else None
     reports = Reports(calls, html, github=github)
+    mistakes = Mistakes(seed, count, every) if mutate else None
     run = _Run(
         *(calls, document, allow_consequential, max_characters, max_seconds),
-        *(as_json, junit, reports),
+        *(as_json, junit, reports, repair.value, mistakes),
     )
     raise typer.Exit(FINDINGS if asyncio.run(_replay(where, run)) else FINE)
 
@@ -82,10 +99,11 @@ def replay(  # noqa: PLR0913 - each is one documented option
 async def _replay(where: "Where", run: _Run) -> bool:
     from rich.console import Console
 
+    from plugin.cli.grades import Grades
     from plugin.cli.outcomes import Tally
     from plugin.cli.under_test import open_service
 
-    tally, kept = Tally(), []
+    tally, kept = Grades() if run.mistakes else Tally(), []
     with _progress(run.as_json) as advance:
         async with open_service(where) as service:
             async for event in _events(service, where, run):
@@ -111,6 +129,9 @@ async def _events(
     from plugin.contract.openapi import read
     from plugin.harness import transcript
     from plugin.harness.checks import Checks, Limits
+    from plugin.harness.mutate import Mutator
+    from plugin.harness.refusals import Refusals
+    from plugin.harness.repair import Mode
     from plugin.harness.replay import Replay, Rules
 
     contract = read(run.document) if run.document else await service.contract()
@@ -118,10 +139,14 @@ async def _events(
         operations=names(contract),
         send=service.send,
         checks=Checks(Limits(run.max_characters, run.max_seconds * 1000)),
-        rules=Rules(bool(where.url), run.allow_consequential),
+        rules=Rules(bool(where.url), run.allow_consequential, Mode(run.repair)),
     )
+    runner: Replay | Refusals = replay
+    if run.mistakes:
+        made = run.mistakes
+        runner = Refusals(replay, Mutator(made.seed, made.count, every=made.every), service.state)
     with open_calls(run.calls) as stream:
-        async for event in replay.run(transcript.read(stream)):
+        async for event in runner.run(transcript.read(stream)):
             run.reports.add(event, replay.operations)
             yield event
 

@@ -3,7 +3,7 @@
 import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -16,6 +16,7 @@ from plugin.contract.requests import Request
 from plugin.errors import CannotRun, SourceUnavailable
 from plugin.harness.asgi import Application, AsgiService
 from plugin.harness.exchange import Response, Send, Unreachable
+from plugin.harness.refusals import State
 
 if TYPE_CHECKING:
     from plugin.outbound.client import GuardedClient
@@ -24,6 +25,9 @@ _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 _HIDDEN = "[the key]"
 _SHORTEST_SECRET = 8
 """Shorter keys are words that an answer may well hold by chance."""
+_OF_THE_GATE = frozenset({"api_keys", "api_key_changes", "alembic_version"})
+"""Tables that every call may touch, whatever its operation does."""
+
 _DOCUMENT = Request("GET", "/openapi.json", "", (), b"")
 
 
@@ -40,10 +44,14 @@ class Where:
 
 @dataclass(frozen=True, slots=True)
 class UnderTest:
-    """An open service: its name for people, and the way to it."""
+    """An open service: its name for people, and the way to it.
+
+    `state` tells what its operations have stored, where one can look into its database.
+    """
 
     name: str
     send: Send
+    state: State | None = None
 
     async def contract(self) -> Contract:
         """The contract that the service itself publishes."""
@@ -69,7 +77,7 @@ async def open_service(where: Where) -> AsyncIterator[UnderTest]:
     else:
         opened = _open_ours(where.seconds)
     async with opened as service:
-        yield UnderTest(service.name, _hiding(where.key, service.send))
+        yield replace(service, send=_hiding(where.key, service.send))
 
 
 @asynccontextmanager
@@ -79,6 +87,7 @@ async def _open_ours(seconds: float) -> AsyncIterator[UnderTest]:
     from plugin.app import create_app
     from plugin.auth.keys import KeyStore
     from plugin.settings import load
+    from plugin.storage.contents import ContentsOf
     from plugin.storage.database import open_blocking
     from plugin.storage.migrate import upgrade
 
@@ -93,8 +102,10 @@ async def _open_ours(seconds: float) -> AsyncIterator[UnderTest]:
         finally:
             engine.dispose()
         application = create_app(settings)
-        async with _open_application(application, "this service", key, seconds) as service:
-            yield service
+        opened = _open_application(application, "this service", key, seconds)
+        with ContentsOf(settings.database, _OF_THE_GATE) as state:
+            async with opened as service:
+                yield replace(service, state=state)
 
 
 @asynccontextmanager

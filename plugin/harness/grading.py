@@ -63,6 +63,17 @@ class Refusal(StrEnum):
     BY_HARNESS = "by_harness"
 
 
+_IN_WORDS = {
+    Refusal.REFUSED: "the service refused the mistake",
+    Refusal.ACCEPTED: "the service did not refuse the mistake",
+    Refusal.FAILED: "the service failed instead of refusing the mistake",
+    Refusal.REPAIRED: "the mistake was repaired before it was sent",
+    Refusal.NOT_SENT: "the mistake was not sent",
+    Refusal.NOT_EXPRESSIBLE: "the mistake has no way to the service",
+    Refusal.BY_HARNESS: "the harness alone can see the mistake",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Wording:
     """What the text of a refusal tells a model."""
@@ -91,6 +102,17 @@ class Grade:
         if self.refusal in (Refusal.ACCEPTED, Refusal.FAILED) or self.side_effect == "changed":
             return False
         return self.wording is None or self.wording.can_be_acted_on
+
+    @property
+    def in_words(self) -> str:
+        """What is to be said of it."""
+        if self.side_effect == "changed":
+            return "what the service holds has changed"
+        if self.wording is None:
+            return _IN_WORDS[self.refusal]
+        gaps = [] if self.wording.names_argument else ["name the argument"]
+        gaps += [] if self.wording.says_expected else ["say what was expected"]
+        return f"its text does not {' or '.join(gaps)}" if gaps else "its text can be acted on"
 
 
 def refusal_of(response: Response, wording: Wording, *, in_path: bool) -> Refusal:

@@ -65,6 +65,18 @@ class Replayed:
     mutation: Mutation | None = None
     grade: Grade | None = None
 
+    @property
+    def is_finding(self) -> bool:
+        """Whether somebody has something to mend: the service, or whoever wrote the call.
+
+        Where a mistake was made on purpose, a good refusal of it is what was wanted.
+        """
+        if self.outcome is Outcome.SERVICE_BROKE_CONTRACT:
+            return True
+        if self.grade is not None:
+            return not self.grade.is_good
+        return self.outcome is Outcome.CALL_WAS_WRONG
+
 
 @dataclass(frozen=True, slots=True)
 class Rules:

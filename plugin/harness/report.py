@@ -8,6 +8,7 @@ from xml.etree import ElementTree as ET
 
 from plugin.harness.argument_schema import DocumentFault
 from plugin.harness.faults import Fault
+from plugin.harness.grading import Grade
 from plugin.harness.judge import Judge, Verdict
 from plugin.harness.mutate import Mutated, Mutation
 from plugin.harness.replay import Outcome, Replayed
@@ -96,7 +97,23 @@ def replayed_line(replayed: Replayed) -> dict[str, Any]:
             for check in replayed.checks
         ],
     }
-    return {**line, "reason": replayed.reason} if replayed.reason else line
+    if replayed.reason:
+        line["reason"] = replayed.reason
+    if replayed.mutation is not None and replayed.grade is not None:
+        line |= {**mutation_label(replayed.mutation), "grade": _grade(replayed.grade)}
+    return line
+
+
+def _grade(grade: Grade) -> dict[str, Any]:
+    """How a mistake was met; what the text tells is None where there was no refusal to read."""
+    wording = grade.wording
+    return {
+        "refusal": grade.refusal,
+        "side_effect": grade.side_effect,
+        "names_argument": wording and wording.names_argument,
+        "says_expected": wording and wording.says_expected,
+        "gives_example": wording and wording.gives_example,
+    }
 
 
 def junit(events: Iterable[Replayed | Unreadable]) -> bytes:
@@ -124,6 +141,8 @@ def junit(events: Iterable[Replayed | Unreadable]) -> bytes:
 def explanation(replayed: Replayed) -> list[str]:
     """Why a call did not pass, a line each: the service's failures, then the call's faults."""
     lines = [f"{check.check}: {check.message}" for check in replayed.checks if not check.ok]
+    if replayed.grade is not None:
+        lines.append(f"{replayed.grade.refusal}: {replayed.grade.in_words}")
     lines += [f"{fault.fault}: {fault.message}" for fault in replayed.faults]
     return [*lines, replayed.reason] if replayed.reason else lines
 
@@ -149,12 +168,14 @@ def _fault(fault: Fault) -> dict[str, str]:
 
 def _case(replayed: Replayed) -> ET.Element:
     name = f"row {replayed.row} reply {replayed.reply} call {replayed.call}"
+    if replayed.mutation is not None:
+        name += f" {replayed.mutation.mutation} at {replayed.mutation.pointer or 'the whole'}"
     seconds = f"{(replayed.milliseconds or 0) / 1000:.6f}"
     case = ET.Element("testcase", classname=_printable(replayed.name), name=name, time=seconds)
     why = [_printable(line) for line in explanation(replayed)]
     if replayed.outcome is Outcome.NOT_SENT:
         ET.SubElement(case, "skipped", message=_printable(replayed.reason))
-    elif replayed.outcome not in (Outcome.PASSED, Outcome.REPAIRED):
+    elif replayed.is_finding:
         failure = ET.SubElement(
             case, "failure", type=replayed.outcome, message=why[0] if why else ""
         )
