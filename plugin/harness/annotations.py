@@ -12,14 +12,6 @@ _MOST = 10
 _MOST_ROWS = 100
 _LONGEST = 300
 _BLAMED = (Outcome.SERVICE_BROKE_CONTRACT, Outcome.CALL_WAS_WRONG)
-_TITLES = {
-    Outcome.SERVICE_BROKE_CONTRACT: "the service broke its contract",
-    Outcome.CALL_WAS_WRONG: "the call was wrong",
-    Outcome.REPAIRED: "repaired",
-    Outcome.NOT_SENT: "not sent",
-    Outcome.PASSED: "passed",
-}
-_JUDGED_TITLES = {**_TITLES, Outcome.NOT_SENT: "no contract", Outcome.PASSED: "fits"}
 _MARKUP = str.maketrans({mark: f"&#{ord(mark)};" for mark in "&<>\\`*_{}[]()#|~@!\n"})
 
 
@@ -38,7 +30,7 @@ def annotations(findings: Findings, file: str | None, *, rows_are_lines: bool) -
     for kind, kept in failed:
         more = 0 if each else findings.kinds[kind] - 1
         shown = kept if each else kept[:1]
-        commands += [place.command("error", *_said(kind, one, more)) for one in shown]
+        commands += [place.command("error", *_said(findings, kind, one, more)) for one in shown]
     if len(commands) > _MOST:
         left = len(commands) - _MOST + 1
         last = place.command("error", None, "more", f"{left} more kinds of failure: see the log")
@@ -52,7 +44,7 @@ def annotations(findings: Findings, file: str | None, *, rows_are_lines: bool) -
 def summary(findings: Findings, calls: str) -> str:
     """What a step's summary says, in Markdown."""
     counts = findings.counts
-    titles = _JUDGED_TITLES if findings.about == "judge" else _TITLES
+    titles = findings.titles
     outcomes = [outcome for outcome in titles if counts[outcome]]
     lines = [
         f"### {_plain(findings.verdict())}",
@@ -73,17 +65,22 @@ def summary(findings: Findings, calls: str) -> str:
 def _failures(findings: Findings) -> Iterator[str]:
     failed = [(kind, kept) for outcome in _BLAMED for kind, kept in findings.of(outcome)]
     for kind, kept in failed[:_MOST_ROWS]:
-        row, title, why = _said(kind, kept[0], findings.kinds[kind] - 1)
+        row, title, why = _said(findings, kind, kept[0], findings.kinds[kind] - 1)
         yield f"- **{_plain(title)}** (row {row}): {_plain(why)}"
     if len(failed) > _MOST_ROWS:
         yield f"- … and {len(failed) - _MOST_ROWS:,} more kinds of failure"
 
 
-def _said(kind: Kind, kept: Kept, more: int) -> tuple[int, str, str]:
-    why = "; ".join(explanation(kept.event)) or _TITLES[kind.outcome]
+def _said(findings: Findings, kind: Kind, kept: Kept, more: int) -> tuple[int, str, str]:
+    title = findings.titles[kind.outcome]
+    why = "; ".join(explanation(kept.event)) or title
     alike = f" (and {more:,} more calls like this)" if more else ""
     shortened = why if len(why) <= _LONGEST else f"{why[:_LONGEST]}…"
-    return kept.event.row, f"{kept.event.name}: {_TITLES[kind.outcome]}", f"{shortened}{alike}"
+    return (
+        kept.event.row,
+        f"{kept.event.name}: {title[0].lower()}{title[1:]}",
+        f"{shortened}{alike}",
+    )
 
 
 class _Place:

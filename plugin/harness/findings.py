@@ -7,6 +7,7 @@ from http import HTTPStatus
 from typing import Any, Literal
 
 from plugin.contract.operation import Operation
+from plugin.harness.grading import Refusal
 from plugin.harness.judge import Verdict
 from plugin.harness.replay import Outcome, Replayed
 from plugin.harness.transcript import Reply, Unreadable
@@ -14,6 +15,40 @@ from plugin.harness.transcript import Reply, Unreadable
 _KEPT_OF_A_KIND = 20
 _KEPT = 400
 """Calls that a report shows in full; beyond that they are counted."""
+
+About = Literal["replay", "judge", "mistakes"]
+"""What a run was for. `mistakes` were made on purpose, to see whether the service refuses them."""
+
+_REPLAY = {
+    Outcome.SERVICE_BROKE_CONTRACT: "The service broke its contract",
+    Outcome.CALL_WAS_WRONG: "The call was wrong",
+    Outcome.REPAIRED: "Repaired, then passed",
+    Outcome.NOT_SENT: "Not sent",
+    Outcome.PASSED: "Passed",
+}
+_TITLES: dict[About, dict[Outcome, str]] = {
+    "replay": _REPLAY,
+    "judge": {
+        **_REPLAY,
+        Outcome.NOT_SENT: "Without a contract",
+        Outcome.PASSED: "Fits the contract",
+    },
+    "mistakes": {
+        **_REPLAY,
+        Outcome.SERVICE_BROKE_CONTRACT: "The service failed",
+        Outcome.CALL_WAS_WRONG: "Not refused as it should be",
+        Outcome.REPAIRED: "Repaired before it was sent",
+        Outcome.PASSED: "Refused well",
+    },
+}
+_MET = {
+    Refusal.FAILED: Outcome.SERVICE_BROKE_CONTRACT,
+    Refusal.ACCEPTED: Outcome.CALL_WAS_WRONG,
+    Refusal.REPAIRED: Outcome.REPAIRED,
+    Refusal.NOT_SENT: Outcome.NOT_SENT,
+    Refusal.NOT_EXPRESSIBLE: Outcome.NOT_SENT,
+    Refusal.BY_HARNESS: Outcome.NOT_SENT,
+}
 
 NO_SUCH_TOOL = "(no such tool)"
 """Stands for every name that a model invented: there may be any number of them."""
@@ -51,7 +86,7 @@ class Kept:
 class Findings:
     """Adds up events as they come. Memory stays flat however many there are."""
 
-    about: Literal["replay", "judge"] = "replay"
+    about: About = "replay"
     by_operation: dict[str, Counter[Outcome]] = field(default_factory=lambda: defaultdict(Counter))
     kinds: Counter[Kind] = field(default_factory=Counter)
     kept: dict[Kind, list[Kept]] = field(default_factory=lambda: defaultdict(list))
@@ -69,23 +104,29 @@ class Findings:
             if len(self.unreadable) < _KEPT_OF_A_KIND:
                 self.unreadable.append(event)
             return
-        name = event.operation or NO_SUCH_TOOL
-        self.by_operation[name][event.outcome] += 1
+        if event.grade is not None:
+            self.about = "mistakes"
+        name, outcome = event.operation or NO_SUCH_TOOL, _outcome(event)
+        self.by_operation[name][outcome] += 1
         self.places[name] = promise.place
-        self.answered += event.outcome is not Outcome.NOT_SENT and event.status is not None
-        if event.outcome is Outcome.PASSED:
+        self.answered += outcome is not Outcome.NOT_SENT and event.status is not None
+        if outcome is Outcome.PASSED:
             self.declared_errors += (event.status or 0) >= HTTPStatus.BAD_REQUEST
-            return
-        self._keep(event, promise)
+        else:
+            self._keep(Kind(outcome, name, _why(event)), event, promise)
 
-    def _keep(self, event: Replayed, promise: Promise) -> None:
-        kind = Kind(event.outcome, event.operation or NO_SUCH_TOOL, _why(event))
+    def _keep(self, kind: Kind, event: Replayed, promise: Promise) -> None:
         self.kinds[kind] += 1
         # The first of a kind always finds room: there are few kinds, and each has to be seen.
         kept = self.kept[kind]
         if not kept or (len(kept) < _KEPT_OF_A_KIND and self._room > 0):
             kept.append(Kept(event, promise))
             self._room -= 1
+
+    @property
+    def titles(self) -> dict[Outcome, str]:
+        """What each outcome is called in such a run, whose fault it is coming first."""
+        return _TITLES[self.about]
 
     @property
     def counts(self) -> Counter[Outcome]:
@@ -104,6 +145,8 @@ class Findings:
         wrong = counts[Outcome.CALL_WAS_WRONG]
         if self.about == "judge":
             return _judged(counts, wrong)
+        if self.about == "mistakes":
+            return _refused(counts)
         if broken := counts[Outcome.SERVICE_BROKE_CONTRACT]:
             service = f"The service broke its contract in {_calls(broken)}"
         elif self.answered:
@@ -136,12 +179,28 @@ def promise_of(operation: Operation | None) -> Promise:
     return Promise(operation.schema, f"{operation.method} {operation.path}")
 
 
+def _outcome(event: Replayed) -> Outcome:
+    """An event's outcome; of a mistake that was made on purpose, how the service met it."""
+    if event.grade is None:
+        return event.outcome
+    met = _MET.get(event.grade.refusal)
+    return met or (Outcome.PASSED if event.grade.is_good else Outcome.CALL_WAS_WRONG)
+
+
 def _why(event: Replayed) -> tuple[str, ...]:
-    checks = (check.check for check in event.checks if not check.ok)
-    faults = (fault.fault.value for fault in event.faults)
+    if event.grade is not None and event.mutation is not None:
+        return event.mutation.mutation, event.grade.refusal
     if event.outcome is Outcome.NOT_SENT:
         return (event.reason.partition(":")[0],)
+    checks = (check.check for check in event.checks if not check.ok)
+    faults = (fault.fault.value for fault in event.faults)
     return tuple(dict.fromkeys((*checks, *faults)))
+
+
+def _refused(counts: Counter[Outcome]) -> str:
+    well = counts[Outcome.PASSED]
+    sent = well + counts[Outcome.CALL_WAS_WRONG] + counts[Outcome.SERVICE_BROKE_CONTRACT]
+    return f"{well:,} of {sent:,} mistakes were refused well." if sent else "No mistake was sent."
 
 
 def _judged(counts: Counter[Outcome], wrong: int) -> str:

@@ -16,17 +16,10 @@ from plugin.harness.schema_line import Excerpt, excerpt
 
 _SHOWN_EXCERPTS = 6
 _LONGEST_TEXT = 4_000
-_TITLES = {
-    Outcome.SERVICE_BROKE_CONTRACT: "The service broke its contract",
-    Outcome.CALL_WAS_WRONG: "The call was wrong",
-    Outcome.REPAIRED: "Repaired, then passed",
-    Outcome.NOT_SENT: "Not sent",
-    Outcome.PASSED: "Passed",
-}
-_JUDGED_TITLES = {
-    **_TITLES,
-    Outcome.NOT_SENT: "Without a contract",
-    Outcome.PASSED: "Fits the contract",
+_PASSED = {
+    "replay": "These calls fit the contract, and the service kept it.",
+    "judge": "These calls fit the contract.",
+    "mistakes": "The service refused them in words that a model can act on.",
 }
 
 
@@ -74,7 +67,7 @@ class _Page:
         self._findings = findings
         self._about = about
         self._counts = findings.counts
-        self._titles = _JUDGED_TITLES if findings.about == "judge" else _TITLES
+        self._titles = findings.titles
 
     def body(self) -> Html:
         """Everything between the head and the script."""
@@ -185,10 +178,9 @@ class _Page:
         )
 
     def _passed(self, count: int) -> Html:
-        said = "These calls fit the contract."
-        if self._findings.about == "replay":
-            said = "These calls fit the contract, and the service kept it."
-        if declared := self._findings.declared_errors:
+        about = self._findings.about
+        said = _PASSED[about]
+        if about == "replay" and (declared := self._findings.declared_errors):
             said += f" {declared:,} got an error that the contract declares."
         title = self._titles[Outcome.PASSED]
         return self._part(Outcome.PASSED, title, count, tag("p", said, class_="soft"))
@@ -250,6 +242,9 @@ def _bar(counts: Mapping[Outcome, int], outcomes: list[Outcome]) -> Html:
 def _reasons(event: Replayed) -> Html:
     said = [(check.check, check.message) for check in event.checks if not check.ok]
     said += [(str(fault.fault), fault.message) for fault in event.faults]
+    if event.mutation is not None and event.grade is not None:
+        said.insert(0, (event.mutation.mutation, "was made on purpose in a good call"))
+        said.append((event.grade.refusal.value, event.grade.in_words))
     said += [("repair", repair) for repair in event.repairs]
     if event.reason:
         said.append(("not sent", event.reason))
