@@ -4,7 +4,18 @@ from importlib import import_module
 
 import typer
 
-_GROUPS = ("serve", "keys", "contract", "init", "tools", "judge", "mutate", "replay", "drift")
+_GROUPS = (
+    "serve",
+    "keys",
+    "contract",
+    "init",
+    "tools",
+    "judge",
+    "mutate",
+    "replay",
+    "drift",
+    "record",
+)
 
 
 def build() -> typer.Typer:

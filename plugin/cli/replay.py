@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from plugin.cli import replay_options as options
+from plugin.cli.expected import Expect, Expected, Mask, Record
 from plugin.cli.judge import Calls, open_calls
 from plugin.cli.reports import Github, Html, Reports
 from plugin.cli.terminal import FINDINGS, FINE, fail
@@ -47,6 +48,7 @@ class _Run:
     reports: Reports
     repair: str
     mistakes: Mistakes | None
+    expected: Expected
 
 
 def register(app: typer.Typer) -> None:
@@ -74,6 +76,9 @@ def replay(  # noqa: PLR0913 - each is one documented option
     seed: options.Seed = 0,
     count: options.Count = 1,
     every: options.Every = False,
+    record: Record = None,
+    expect: Expect = None,
+    mask: Mask = None,
 ) -> None:
     """Replay recorded calls and say of each failure whether the service or the call was wrong.
 
@@ -89,9 +94,13 @@ def replay(  # noqa: PLR0913 - each is one documented option
     document = load(openapi) if openapi else None
     reports = Reports(calls, html, github=github)
     mistakes = Mistakes(seed, count, every) if mutate else None
+    expected = Expected(record, expect, tuple(mask or ()))
+    if mutate and expected.is_asked_for:
+        fail("--mutate makes other calls each time; give it without --record and --expect")
     run = _Run(
         *(calls, document, allow_consequential, max_characters, max_seconds),
-        *(as_json, junit, reports, repair.value, mistakes),
+        *(as_json, junit, reports, repair.value),
+        *(mistakes, expected),
     )
     raise typer.Exit(FINDINGS if asyncio.run(_replay(where, run)) else FINE)
 
@@ -135,9 +144,10 @@ async def _events(
     from plugin.harness.replay import Replay, Rules
 
     contract = read(run.document) if run.document else await service.contract()
+    way = run.expected.way(service.send)
     replay = Replay(
         operations=names(contract),
-        send=service.send,
+        send=way.send,
         checks=Checks(Limits(run.max_characters, run.max_seconds * 1000)),
         rules=Rules(bool(where.url), run.allow_consequential, Mode(run.repair)),
     )
@@ -146,7 +156,8 @@ async def _events(
         made = run.mistakes
         runner = Refusals(replay, Mutator(made.seed, made.count, every=made.every), service.state)
     with open_calls(run.calls) as stream:
-        async for event in runner.run(transcript.read(stream)):
+        events = runner.run(transcript.read(stream))
+        async for event in run.expected.events(events, way, replay.operations):
             run.reports.add(event, replay.operations)
             yield event
 
