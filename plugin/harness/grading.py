@@ -46,6 +46,14 @@ _PLAIN_WORDS = {
     FaultKind.NOT_JSON: ("json",),
     FaultKind.MISSING_REQUIRED: ("required", "missing"),
 }
+_OF_THE_ERROR = frozenset(
+    {
+        *("type", "title", "status", "detail", "instance", "code", "message", "msg", "error"),
+        *("input", "loc", "pointer", "argument", "expected", "got", "nearest", "request_id"),
+    }
+)
+"""Keys of an answer that name its own parts; arguments of those names have to be told otherwise."""
+
 _SAME_TWICE = ("unique", "duplicate", "duplicates", "differ", "distinct", "repeated")
 
 SideEffect = Literal["none", "changed", "unknown"]
@@ -151,7 +159,8 @@ def _text(response: Response) -> str:
 def _pieces(value: Any) -> Iterator[str]:
     if isinstance(value, dict):
         for key, item in value.items():
-            yield key
+            if key not in _OF_THE_ERROR or isinstance(item, dict | list):
+                yield key
             yield from _pieces(item)
     elif isinstance(value, list):
         for item in value:

@@ -12,9 +12,13 @@ from plugin.harness.edits import put
 from plugin.harness.faults import FaultKind
 from plugin.harness.json_text import NotJson, dumps, loads
 from plugin.harness.mistakes.slip import Good, Slip, Undo, starting_anywhere
+from plugin.harness.sites import Schemas
 
 _PLACE = "\ue000"
 """Stands in JSON for an expression that JSON has no way to hold."""
+
+Written = tuple[str, Schemas]
+"""A text, and the schemas of the place where it is wrong, if it is one place."""
 
 _PARALLEL = "multi_tool_use.parallel"
 _HALF = 0.5
@@ -23,9 +27,10 @@ _HALF = 0.5
 def not_json(good: Good, random: Random) -> Slip | None:
     """Arguments that no reader of JSON takes."""
     for variety, write, undo in starting_anywhere(list(_WRITERS), random):
-        text = write(good, random)
-        if text is not None:
-            return Slip(variety, FaultKind.NOT_JSON, (), text, undo, good.root.schemas)
+        written = write(good, random)
+        if written is not None:
+            text, schemas = written
+            return Slip(variety, FaultKind.NOT_JSON, (), text, undo, schemas)
     return None
 
 
@@ -64,50 +69,51 @@ def _text(good: Good) -> str:
     return dumps(good.arguments).decode()
 
 
-def _cut_off(good: Good, random: Random) -> str:
+def _cut_off(good: Good, random: Random) -> Written:
     text = _text(good)
-    return text[: random.randrange(max(1, len(text) // 2), len(text))]
+    return text[: random.randrange(max(1, len(text) // 2), len(text))], ()
 
 
-def _comment(good: Good, _: Random) -> str:
-    return f"{_text(good)[:-1]} // as the user asked\n}}"
+def _comment(good: Good, _: Random) -> Written:
+    return f"{_text(good)[:-1]} // as the user asked\n}}", ()
 
 
-def _fence(good: Good, _: Random) -> str:
-    return f"```json\n{_text(good)}\n```"
+def _fence(good: Good, _: Random) -> Written:
+    return f"```json\n{_text(good)}\n```", ()
 
 
-def _trailing_token(good: Good, _: Random) -> str:
-    return f"{_text(good)}<|call|>"
+def _trailing_token(good: Good, _: Random) -> Written:
+    return f"{_text(good)}<|call|>", ()
 
 
-def _python_repr(good: Good, _: Random) -> str | None:
+def _python_repr(good: Good, _: Random) -> Written | None:
     text = repr(good.arguments)
     try:
         loads(text)
     except NotJson:
-        return text
+        return text, ()
     return None  # without text, Python's words and JSON's can be the same
 
 
-def _not_a_number(good: Good, random: Random) -> str | None:
+def _not_a_number(good: Good, random: Random) -> Written | None:
     return _with_expression(good, random, "NaN")
 
 
-def _fraction(good: Good, random: Random) -> str | None:
+def _fraction(good: Good, random: Random) -> Written | None:
     return _with_expression(good, random, "1/6")
 
 
-def _with_expression(good: Good, random: Random, expression: str) -> str | None:
+def _with_expression(good: Good, random: Random, expression: str) -> Written | None:
     """The arguments with an expression where a number stood."""
     numbers = [site for site in good.sites if type(site.value) in (int, float)]
     for site in starting_anywhere(numbers, random):
         marked: Any = put(good.arguments, site.path, _PLACE)
-        return json.dumps(marked, ensure_ascii=False).replace(f'"{_PLACE}"', expression)
+        text = json.dumps(marked, ensure_ascii=False).replace(f'"{_PLACE}"', expression)
+        return text, site.schemas
     return None
 
 
-_WRITERS: tuple[tuple[str, Callable[[Good, Random], str | None], Undo], ...] = (
+_WRITERS: tuple[tuple[str, Callable[[Good, Random], Written | None], Undo], ...] = (
     ("cut_off", _cut_off, ""),
     ("comment", _comment, ""),
     ("fence", _fence, "lossless"),
