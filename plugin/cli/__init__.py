@@ -10,6 +10,7 @@ _GROUPS = (
     "contract",
     "init",
     "tools",
+    "lint",
     "judge",
     "mutate",
     "replay",

@@ -11,6 +11,19 @@ from plugin.contract.targets import Limit
 
 
 @dataclass(frozen=True, slots=True)
+class Excess:
+    """A number that is over a limit, and what it counts."""
+
+    number: int
+    what: str
+    limit: Limit
+
+    def __str__(self) -> str:
+        allowed = f"{self.limit.number:,} are allowed ({self.limit.source})"
+        return f"{self.number:,} {self.what}, and {allowed}"
+
+
+@dataclass(frozen=True, slots=True)
 class Measure:
     """What a part of a schema adds: sums, but for `levels` and `long_enum`, which are the highest.
 
@@ -57,13 +70,13 @@ def together(measures: Iterable[Measure]) -> Measure:
     )
 
 
-def excess(found: Measure) -> str | None:
-    """What is over a limit, in words; None when nothing is."""
-    for field, what, limit in _LIMITS:
-        number = getattr(found, field)
-        if number > limit.number:
-            return f"{number:,} {what}, and {limit.number:,} are allowed ({limit.source})"
-    return None
+def excess(found: Measure) -> list[Excess]:
+    """What is over a limit."""
+    return [
+        Excess(getattr(found, field), what, limit)
+        for field, what, limit in _LIMITS
+        if getattr(found, field) > limit.number
+    ]
 
 
 def _nodes(schema: Schema) -> Iterator[dict[str, Any]]:

@@ -24,7 +24,11 @@ def read(data: bytes | str) -> Contract:
     Raises CannotRun only when the text is no OpenAPI document at all.
     """
     notes: list[Note] = []
-    document = parse(data, notes)
+    return read_value(parse(data, notes), notes)
+
+
+def read_value(document: Any, notes: list[Note]) -> Contract:
+    """The contract that a parsed document holds; `notes` are what was odd in its text."""
     if not isinstance(document, dict):
         raise CannotRun("the document is not an object: give an OpenAPI 3.0 or 3.1 document")
     if "openapi" not in document and "swagger" in document:

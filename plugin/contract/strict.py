@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from plugin.contract.limits import Measure, excess, measure, together
+from plugin.contract.limits import Excess, Measure, excess, measure, together
 from plugin.contract.merge import Contradiction, Inexpressible, Merger
 from plugin.contract.operation import Schema
 from plugin.contract.schema import definitions_used
@@ -24,11 +24,19 @@ from plugin.contract.subset import (
     types_of,
 )
 
-__all__ = ["Inexpressible", "Strict"]
+__all__ = ["Inexpressible", "Strict", "TooLarge"]
 
 _LOGIC = ("not", "if", "contains", "dependentRequired", "dependentSchemas")
 
 _WORDS = frozenset({"description", "title", "default", "examples", "deprecated"})
+
+
+class TooLarge(Inexpressible):
+    """A schema that the subset has words for, but too many; `excesses` say how many."""
+
+    def __init__(self, excesses: Sequence[Excess]) -> None:
+        super().__init__("; ".join(map(str, excesses)))
+        self.excesses = tuple(excesses)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +72,8 @@ class Strict:
         left_out = {"": "; ".join(self._left_out)} if self._left_out else {}
         parts = self._reached(root)
         over = excess(together([measure(root), *(part.measure for part in parts.values())]))
-        if over is not None:
-            raise Inexpressible(over)
+        if over:
+            raise TooLarge(over)
         if not parts:
             return root, left_out
         left_out |= {

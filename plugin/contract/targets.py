@@ -1,4 +1,4 @@
-"""Every outside limit, with its source and its date, and the targets that tools are made for."""
+"""Every outside limit and demand, with its source and date, and the targets of tools and lint."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,6 +8,9 @@ from typing import Literal
 Target = Literal["openai", "openai-strict", "responses", "anthropic", "mcp"]
 
 TARGETS: tuple[Target, ...] = ("openai", "openai-strict", "responses", "anthropic", "mcp")
+
+LINT_TARGETS = ("actions", "manifest", *TARGETS)
+"""The doors that `plugin lint` knows the demands of."""
 
 _READ = date(2026, 11, 23)
 
@@ -27,6 +30,17 @@ class Limit:
     firm: bool = True
 
 
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """Something that somebody else has set and that is no number: `words` say what is allowed."""
+
+    words: str
+    source: str
+    as_of: date = _READ
+    firm: bool = True
+
+
+_OPENAPI = "OpenAPI specification 3.1"
 _OPENAI_TOOLS = "OpenAI API reference, function tools"
 _OPENAI_STRICT = "OpenAI guide, structured outputs: supported schemas"
 _ANTHROPIC = "Anthropic API reference, tools"
@@ -35,6 +49,7 @@ _MCP = "Model Context Protocol specification 2026-07-28, tools"
 _MANIFEST = "OpenAI guide, ai-plugin.json (2023)"
 _GITHUB = "GitHub REST API, issue comments: body is too long"
 _OURS = "this project: small tool lists"
+_ADVICE = "this project: what models need"
 
 PORTABLE_NAME = Limit(64, "characters of [A-Za-z0-9_-]", _OPENAI_TOOLS)
 
@@ -48,15 +63,20 @@ STRICT_LONG_ENUM = Limit(250, "values, above which an enum of text is long", _OP
 STRICT_LONG_ENUM_TEXT = Limit(15_000, "characters in a long enum", _OPENAI_STRICT)
 STRICT_TEXT = Limit(120_000, "characters of names, enum values and consts", _OPENAI_STRICT)
 
+STRICT_SUBSET = Demand("the subset of JSON Schema that strict mode knows", _OPENAI_STRICT)
+
 ANTHROPIC_NAME = Limit(64, "characters of [A-Za-z0-9_-]", _ANTHROPIC)
 ANTHROPIC_STRICT_TOOLS = Limit(20, "strict tools in one request", _ANTHROPIC)
 ANTHROPIC_STRICT_OPTIONAL = Limit(24, "optional parameters of strict tools", _ANTHROPIC)
 ANTHROPIC_STRICT_UNIONS = Limit(16, "parameters of more than one type", _ANTHROPIC)
+ANTHROPIC_STRICT_RECURSION = Demand("no recursion in strict tools", _ANTHROPIC)
+ANTHROPIC_STRICT_BOUNDS = Demand("no minimum or maximum in strict tools", _ANTHROPIC)
 
 MCP_NAME = Limit(128, "characters of [A-Za-z0-9_.-]", _MCP, firm=False)
 MCP_OUTPUT_SCHEMA = Limit(4_096, "bytes of one outputSchema as compact JSON", _OURS, firm=False)
 """Above this a tool is listed without its outputSchema: clients read every one of them at each
 listing, while the answer itself is checked where the call is made."""
+MCP_ANNOTATIONS = Demand("hints for a call that changes something", _MCP, firm=False)
 
 ACTIONS_SECONDS = Limit(45, "seconds in one round trip", _ACTIONS)
 ACTIONS_PAYLOAD = Limit(100_000, "characters in a request, and in a response", _ACTIONS)
@@ -64,6 +84,11 @@ ACTIONS_DESCRIPTION = Limit(300, "characters of an endpoint's summary or descrip
 ACTIONS_PARAMETER = Limit(700, "characters of a parameter's description", _ACTIONS)
 ACTIONS_OPERATIONS = Limit(30, "operations in one document", "community reports", firm=False)
 ACTIONS_DOCUMENT = Limit(1_000_000, "bytes of one document", "community reports", firm=False)
+ACTIONS_TLS = Demand("https on port 443, TLS 1.2 or later", _ACTIONS)
+ACTIONS_HEADERS = Demand("no custom headers", _ACTIONS)
+ACTIONS_AUTH = Demand("one kind of authentication, and open endpoints", _ACTIONS)
+ACTIONS_TEXT = Demand("text only", _ACTIONS)
+ACTIONS_CONSEQUENTIAL = Demand("x-openai-isConsequential: true or false", _ACTIONS, firm=False)
 
 MANIFEST_NAME_FOR_HUMAN = Limit(50, "characters", _MANIFEST)
 MANIFEST_NAME_FOR_HUMAN_ADVICE = Limit(20, "characters", _MANIFEST, firm=False)
@@ -71,6 +96,24 @@ MANIFEST_NAME_FOR_MODEL = Limit(50, "characters", _MANIFEST)
 MANIFEST_DESCRIPTION_FOR_HUMAN = Limit(120, "characters", _MANIFEST)
 MANIFEST_DESCRIPTION_FOR_HUMAN_ADVICE = Limit(100, "characters", _MANIFEST, firm=False)
 MANIFEST_DESCRIPTION_FOR_MODEL = Limit(8_000, "characters", _MANIFEST)
+MANIFEST_NAME_LETTERS = Demand("letters, digits and _", _MANIFEST, firm=False)
+MANIFEST_JSON = Demand("JSON", _MANIFEST)
+MANIFEST_VERSION = Demand("v1", _MANIFEST)
+MANIFEST_KEYS = Demand("the ten keys of the format", _MANIFEST)
+MANIFEST_TEXT = Demand("text", _MANIFEST)
+MANIFEST_AUTH = Demand("none, service_http, user_http or oauth, with its settings", _MANIFEST)
+MANIFEST_API = Demand('{"type": "openapi", "url": …}', _MANIFEST)
+MANIFEST_BOOLEAN = Demand("true or false", _MANIFEST)
+MANIFEST_URL = Demand("an absolute address", _MANIFEST)
+MANIFEST_TLS = Demand("https", _MANIFEST)
+MANIFEST_DOMAIN = Demand("the domain of the manifest or a subdomain", _MANIFEST)
+MANIFEST_EMAIL = Demand("an e-mail address", _MANIFEST)
+MANIFEST_PAGE = Demand("the address of a page", _MANIFEST)
+
+OPENAPI_VALID = Demand("what OpenAPI allows", _OPENAPI)
+OPENAPI_SERVERS = Demand("an absolute server address", _OPENAPI, firm=False)
+OPENAPI_IDS = Demand("an operationId that no other operation has", _OPENAPI)
+DESCRIBED = Demand("a summary or a description", _ADVICE, firm=False)
 
 GITHUB_COMMENT = Limit(65_536, "characters of a comment", _GITHUB)
 

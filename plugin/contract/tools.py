@@ -1,15 +1,16 @@
 """Operations as a model sees them: tools for one target."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from plugin.contract.answers import success_parts
+from plugin.contract.limits import Excess
 from plugin.contract.names import names
 from plugin.contract.operation import Contract, Note, Operation, Schema
 from plugin.contract.schema import resolve
 from plugin.contract.slim import Slimmer
-from plugin.contract.strict import Inexpressible, Strict
+from plugin.contract.strict import Inexpressible, Strict, TooLarge
 from plugin.contract.targets import DESCRIPTION, MCP_OUTPUT_SCHEMA, TARGETS, Target
 from plugin.contract.words import describe, title
 from plugin.errors import CannotRun
@@ -28,13 +29,15 @@ class ToolSet:
     """The tools of a contract for one target.
 
     `operations` leads back from a tool's name. `skipped` are the operations that became no tool,
-    `notes` the optional parts that a tool had to do without; each says why.
+    `notes` the optional parts that a tool had to do without; each says why. `excesses` are the
+    numbers for which operations were skipped, by their pointers.
     """
 
     tools: list[Tool]
     operations: dict[str, Operation]
     skipped: list[Note]
     notes: list[Note]
+    excesses: dict[str, tuple[Excess, ...]] = field(default_factory=dict)
 
 
 def make_tools(contract: Contract, target: str) -> ToolSet:
@@ -71,6 +74,8 @@ def _strict(
             found[name], left_out = strict.convert(schema)
         except Inexpressible as reason:
             result.skipped.append(Note(pointer, f"strict mode cannot express it: {reason}"))
+            if isinstance(reason, TooLarge):
+                result.excesses[pointer] = reason.excesses
             continue
         # A shared part is told of once, with the first operation that uses it.
         for part, what in left_out.items():
