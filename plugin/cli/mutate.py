@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, BinaryIO
 import typer
 
 from plugin.cli.judge import Calls, Openapi, Tools, judge_by, open_calls
-from plugin.cli.replay_options import Count, Every, Seed
+from plugin.cli.mistakes import Count, Every, Mistakes, Seed
 from plugin.cli.terminal import FINDINGS, FINE
 
 if TYPE_CHECKING:
@@ -38,9 +38,8 @@ def mutate(  # noqa: PLR0913 - each is one documented option
     labelled with the fault that is to be found. The lines of --json can be judged and replayed.
     """
     from plugin.harness.declared import Judges
-    from plugin.harness.mutate import Mutator
 
-    judges, mutator = Judges(judge_by(openapi, tools)), Mutator(seed, count, every=every)
+    judges, mutator = Judges(judge_by(openapi, tools)), Mistakes(seed, count, every).mutator()
     with open_calls(calls) as stream:
         report = _print_json if as_json else _print_text
         made_all = report(_events(stream, judges, mutator), declared=not (openapi or tools))

@@ -12,6 +12,7 @@ import typer
 from plugin.cli import replay_options as options
 from plugin.cli.expected import Expect, Expected, Mask, Record
 from plugin.cli.judge import Calls, open_calls
+from plugin.cli.mistakes import Count, Every, Mistakes, Mode, Mutate, Repair, Seed
 from plugin.cli.reports import Github, Html, Reports
 from plugin.cli.terminal import FINDINGS, FINE, fail
 
@@ -26,15 +27,6 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Mistakes:
-    """The mistakes that are made in good calls, when it is their refusals that are wanted."""
-
-    seed: int
-    count: int
-    every: bool
-
-
-@dataclass(frozen=True, slots=True)
 class _Run:
     """What is replayed, how strictly, and where the report goes."""
 
@@ -46,7 +38,7 @@ class _Run:
     as_json: bool
     junit: Path | None
     reports: Reports
-    repair: str
+    repair: Mode
     mistakes: Mistakes | None
     expected: Expected
 
@@ -71,11 +63,11 @@ def replay(  # noqa: PLR0913 - each is one documented option
     junit: options.Junit = None,
     html: Html = None,
     github: Github = False,
-    repair: options.Repair = options.Mode.OFF,
-    mutate: options.Mutate = False,
-    seed: options.Seed = 0,
-    count: options.Count = 1,
-    every: options.Every = False,
+    repair: Repair = Mode.OFF,
+    mutate: Mutate = False,
+    seed: Seed = 0,
+    count: Count = 1,
+    every: Every = False,
     record: Record = None,
     expect: Expect = None,
     mask: Mask = None,
@@ -92,15 +84,21 @@ def replay(  # noqa: PLR0913 - each is one documented option
     # A late answer is still worth seeing; one that is twice as late will not come.
     where = Where(app, url, key, tuple(allow_host or ()), 2 * max_seconds + 1)
     document = load(openapi) if openapi else None
-    reports = Reports(calls, html, github=github)
-    mistakes = Mistakes(seed, count, every) if mutate else None
     expected = Expected(record, expect, tuple(mask or ()))
     if mutate and expected.is_asked_for:
         fail("--mutate makes other calls each time; give it without --record and --expect")
     run = _Run(
-        *(calls, document, allow_consequential, max_characters, max_seconds),
-        *(as_json, junit, reports, repair.value),
-        *(mistakes, expected),
+        calls=calls,
+        document=document,
+        allow_consequential=allow_consequential,
+        max_characters=max_characters,
+        max_seconds=max_seconds,
+        as_json=as_json,
+        junit=junit,
+        reports=Reports(calls, html, github=github),
+        repair=repair,
+        mistakes=Mistakes(seed, count, every) if mutate else None,
+        expected=expected,
     )
     raise typer.Exit(FINDINGS if asyncio.run(_replay(where, run)) else FINE)
 
@@ -136,11 +134,8 @@ async def _events(
 ) -> "AsyncIterator[Replayed | Unreadable]":
     from plugin.contract.names import names
     from plugin.contract.openapi import read
-    from plugin.harness import transcript
+    from plugin.harness import repair, transcript
     from plugin.harness.checks import Checks, Limits
-    from plugin.harness.mutate import Mutator
-    from plugin.harness.refusals import Refusals
-    from plugin.harness.repair import Mode
     from plugin.harness.replay import Replay, Rules
 
     contract = read(run.document) if run.document else await service.contract()
@@ -149,12 +144,9 @@ async def _events(
         operations=names(contract),
         send=way.send,
         checks=Checks(Limits(run.max_characters, run.max_seconds * 1000)),
-        rules=Rules(bool(where.url), run.allow_consequential, Mode(run.repair)),
+        rules=Rules(bool(where.url), run.allow_consequential, repair.Mode(run.repair)),
     )
-    runner: Replay | Refusals = replay
-    if run.mistakes:
-        made = run.mistakes
-        runner = Refusals(replay, Mutator(made.seed, made.count, every=made.every), service.state)
+    runner = run.mistakes.refusals(replay, service.state) if run.mistakes else replay
     with open_calls(run.calls) as stream:
         events = runner.run(transcript.read(stream))
         async for event in run.expected.events(events, way, replay.operations):
