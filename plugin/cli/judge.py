@@ -70,6 +70,8 @@ def open_calls(calls: str) -> Iterator[BinaryIO]:
     except OSError as error:
         fail(f"cannot read {calls}: {error.strerror}; give a file of recorded calls, or -")
     with stream:
+        if not stream.peek(1):  # a check of nothing must not look like a success
+            fail(f"{calls} is empty; give a file of recorded calls, or -")
         yield stream
 
 

@@ -39,10 +39,13 @@ def create(
     as_json: AsJson = False,
 ) -> None:
     """Make a key. It is shown this once."""
+    from plugin.errors import CannotRun
     from plugin.settings import load
 
     settings = load()
     lifetime = None if expires is None else _seconds(expires)
+    if lifetime == 0:
+        raise CannotRun("--expires 0 would make a key that is dead at once; write 12h or 30d")
     chosen = _scopes(scopes, settings)
     with _store(settings) as store:
         made = store.create(_named(name), chosen, lifetime)
@@ -55,13 +58,14 @@ def list_(*, as_json: AsJson = False) -> None:
 
     from plugin.settings import load
 
-    with _store(load()) as store:
+    settings = load()
+    with _store(settings) as store:
         records, now = store.list(), time.time()
     rows = [_row(record, now) for record in records]
     if as_json:
         typer.echo(json.dumps(rows))
     else:
-        _table(rows)
+        _table(rows, settings.database)
 
 
 def revoke(key_id: KeyId) -> None:
@@ -173,9 +177,10 @@ def _row(record: "KeyRecord", now: float) -> dict[str, Any]:
     }
 
 
-def _table(rows: list[dict[str, Any]]) -> None:
+def _table(rows: list[dict[str, Any]], database: str) -> None:
     if not rows:
-        typer.echo("There are no keys yet; make one with `plugin keys create --name NAME`.")
+        typer.echo(f"There are no keys yet in {database}.")
+        typer.echo("Make one with `plugin keys create --name NAME`, or set PLUGIN_DATA_DIR.")
         return
     table = [[name.replace("_", " ") for name in rows[0]]]
     table += [[_cell(value) for value in row.values()] for row in rows]
@@ -194,6 +199,6 @@ def _cell(value: Any) -> str:
 def _moment(seconds: int | None) -> str | None:
     from datetime import UTC, datetime
 
-    return (
-        None if seconds is None else datetime.fromtimestamp(seconds, UTC).isoformat(" ", "minutes")
-    )
+    if seconds is None:
+        return None
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%MZ")

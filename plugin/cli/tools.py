@@ -4,6 +4,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from plugin.cli.terminal import counted
+
 if TYPE_CHECKING:
     from plugin.contract.tools import ToolSet
 
@@ -91,7 +93,7 @@ def _print(made: "ToolSet", target: str) -> None:
         console.print(table)
         console.print()
     size = sum(len(json_bytes("tool", tool)) for tool in made.tools)
-    console.print(f"{_count(len(made.tools), 'tool')} for {target}, {size:,} bytes of JSON.")
+    console.print(f"{counted(len(made.tools), 'tool')} for {target}, {size:,} bytes of JSON.")
     _print_notes(console, made.skipped, "operation", "skipped")
     _print_notes(console, made.notes, "part", "left out")
 
@@ -99,12 +101,8 @@ def _print(made: "ToolSet", target: str) -> None:
 def _print_notes(console: Any, notes: Any, what: str, how: str) -> None:
     if not notes:
         return
-    console.print(f"\n{_count(len(notes), what)} {how}:", style="bold")
+    console.print(f"\n{counted(len(notes), what)} {how}:", style="bold")
     for note in notes[:_SHOWN]:
         console.print(f"  {note.pointer}\n    {note.reason}", markup=False, soft_wrap=True)
     if len(notes) > _SHOWN:
         console.print(f"  and {len(notes) - _SHOWN} more; --json lists them all")
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number:,} {what}{'' if number == 1 else 's'}"

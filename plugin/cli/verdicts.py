@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from rich.console import Console
 from rich.markup import escape
 
+from plugin.cli.terminal import counted
 from plugin.harness.argument_schema import DocumentFault
 from plugin.harness.judge import Verdict
 from plugin.harness.report import visible
@@ -56,7 +57,10 @@ class Summary:
         for text in self._documents:
             self._say(f"[yellow]the tool's document is at fault:[/yellow] {escape(text)}")
         read = ", ".join(f"{count} {name}" for name, count in self._formats.most_common())
-        self._say(f"{self._calls.total()} calls in {self._formats.total()} replies ({read})")
+        calls, replies = self._calls.total(), self._formats.total()
+        self._say(
+            f"{counted(calls, 'call')} in {counted(replies, 'reply', 'replies')} ({read or 'none'})"
+        )
         for judged, colour in (("good", "green"), ("wrong", "red")):
             self._say(f"[{colour}]{self._calls[judged]:>6}  {judged}[/{colour}]")
             if judged == "wrong":

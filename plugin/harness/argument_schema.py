@@ -220,6 +220,8 @@ class _Reader:
         for name in names:
             if name not in kept:
                 self._fault(f"{at}/required", f"`required` names {name!r}, which is no property")
+                # A model that sends it does as it was told.
+                read["properties"][name] = True
 
     def _read_enum(self, schema: dict[str, Any], read: dict[str, Any], at: str) -> None:
         values = schema.get("enum")

@@ -56,7 +56,7 @@ class Checks:
     def _status(self, operation: Operation, exchange: Exchange, declared: Declared) -> str:
         status = exchange.response.status
         known = ", ".join(answer.status for answer in operation.answers) or "none"
-        if declared.missing == "status":
+        if declared.missing == "status" or _is_other_success(operation, declared, status):
             return f"{_named(status)} is not declared; declared: {known}"
         if status >= HTTPStatus.INTERNAL_SERVER_ERROR and not _declared_exactly(declared, status):
             return f"{_named(status)}: the service failed"
@@ -116,6 +116,16 @@ def _named(status: int) -> str:
         return f"{status} {HTTPStatus(status).phrase}"
     except ValueError:
         return f"status {status}"
+
+
+def _is_other_success(operation: Operation, declared: Declared, status: int) -> bool:
+    """A success that is not the declared one: `default` then stands for errors, not for it."""
+    return (
+        declared.answer is not None
+        and declared.answer.status == "default"
+        and HTTPStatus.OK <= status < HTTPStatus.BAD_REQUEST
+        and any(answer.status.startswith("2") for answer in operation.answers)
+    )
 
 
 def _declared_exactly(declared: Declared, status: int) -> bool:

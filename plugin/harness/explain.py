@@ -275,8 +275,9 @@ def _missing(key: str, schema: Any, at: str) -> Fault:
     part = schema if isinstance(schema, dict) else {}
     expected = " or ".join(types_of(part))
     asked = f" ({expected})" if expected else ""
-    message = f"`{key}`{asked} is required and missing"
-    return Fault(child(at, key), FaultKind.MISSING_REQUIRED, message)
+    place = child(at, key)
+    message = f"`{place if at else key}`{asked} is required and missing"
+    return Fault(place, FaultKind.MISSING_REQUIRED, message)
 
 
 def _unknown_key(key: str, known: list[str], at: str) -> Fault:

@@ -6,6 +6,8 @@ from itertools import chain
 from typing import Any, BinaryIO
 
 from plugin.harness import formats
+from plugin.harness.argument_schema import type_of
+from plugin.harness.faults import shown
 from plugin.harness.formats import mcp, sse
 from plugin.harness.formats.format import mapping, objects
 from plugin.harness.json_text import NotJson, loads
@@ -98,7 +100,9 @@ def _read_value(value: Any, row: int = 1) -> Iterator[Reply | Unreadable]:
 
 def _is_one_conversation(items: list[Any]) -> bool:
     known = formats.recognise(items)
-    return known is not None and known.name in ("messages", "gemini")
+    if known is not None:
+        return known.name in ("messages", "gemini")
+    return formats.are_events(items)
 
 
 def _read_lines(lines: Iterable[bytes]) -> Iterator[Reply | Unreadable]:
@@ -136,7 +140,16 @@ def _body(value: Any) -> Any:
             value = request
     if isinstance(value, str):
         return _decode(value)
-    return value
+    return _joined(value) if isinstance(value, list) else value
+
+
+def _joined(items: list[Any]) -> Any:
+    """A stream that was recorded as the list of its chunks, decoded or as text."""
+    if formats.recognise(items) is not None:
+        return items
+    if items and all(isinstance(item, str) for item in items):
+        return _decode("".join(items))
+    return formats.join(items) if formats.are_events(items) else items
 
 
 def _decode(text: str) -> Any:
@@ -179,5 +192,5 @@ def _unknown(body: Any) -> str:
     if isinstance(body, dict):
         shape = f"an object with the keys {', '.join(list(body)[:8]) or '(none)'}"
     else:
-        shape = f"{type(body).__name__} {str(body)[:60]!r}"
-    return f"no known format ({names}) fits {shape}"
+        shape = f"{type_of(body)} {shown(body)}"
+    return f"no known format ({names}) fits {shape}; record what the provider answered, whole"

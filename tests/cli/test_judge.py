@@ -102,7 +102,7 @@ def test_exit_codes(judge: Command, calls: Path) -> None:
     wrong = as_lines(recording(("f", "{}"), tools=TOOLS))
     for data, code in (
         (good, 0),
-        (b"", 0),
+        (b"", 2),
         (wrong, 1),
         (good + wrong, 1),
         (good + b"oops\n", 1),

@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 
 from plugin.harness import transcript
+from plugin.harness.judge import Judge
 from plugin.harness.transcript import Reply, Unreadable
+from plugin.messages import Call
 from tests.harness.recordings import SAMPLES, read, read_values, replies, stream
 
 BOM = b"\xef\xbb\xbf"
@@ -216,3 +218,34 @@ def test_an_array_of_requests_is_a_list_of_rows() -> None:
         for n in (1, 2)
     ]
     assert rows(json.dumps(calls).encode()) == [(1, "f1"), (2, "f2")]
+
+
+CHUNKS = [
+    {
+        "object": "chat.completion.chunk",
+        "choices": [{"index": 0, "delta": {"tool_calls": [{"index": 0, **piece}]}}],
+    }
+    for piece in (
+        {"id": "call_1", "function": {"name": "f", "arguments": '{"a":'}},
+        {"function": {"arguments": " 1}"}},
+    )
+]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [CHUNKS, {"response": CHUNKS}, {"response": [f"data: {json.dumps(c)}\n\n" for c in CHUNKS]}],
+)
+def test_a_stream_recorded_as_the_list_of_its_chunks(value: Any) -> None:
+    for data in (json.dumps(value), f"{json.dumps(value)}\n{json.dumps(value)}\n"):
+        found = [one for one in read(data.encode()) if isinstance(one, Reply)]
+        assert {one.calls for one in found} == {(Call("call_1", "f", '{"a": 1}'),)}
+        assert [one.row for one in found] == list(range(1, max(2, data.count("\n") + 1)))
+
+
+def test_a_name_that_only_required_knows_is_charged_to_nobody() -> None:
+    schema = {"type": "object", "properties": {"a": {}}, "required": ["a", "b"]}
+    judge = Judge({"f": schema})
+    for arguments in ({"a": 1}, {"a": 1, "b": 2}):
+        assert judge.judge([Call(None, "f", arguments)])[0].faults == ()
+    assert judge.tools["f"].document_faults

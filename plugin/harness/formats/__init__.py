@@ -32,6 +32,14 @@ def recognise(body: Any) -> Format | None:
     return next((known for known in FORMATS if known.recognises(body)), None)
 
 
+def are_events(items: list[Any]) -> bool:
+    """Whether a list is the events of one stream: each of the same format, none a whole reply."""
+    if not items or any(recognise(item) for item in items):
+        return False
+    known = (one.recognises_event for one in FORMATS if one.recognises_event)
+    return any(all(map(recognises, items)) for recognises in known)
+
+
 def join(events: list[Any]) -> Any:
     """The body that a stream's events add up to, or None if no format knows the events."""
     for known in FORMATS:
