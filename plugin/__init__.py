@@ -11,7 +11,7 @@ each other (`.importlinter` holds it):
     harness         reads, judges and replays the calls that models issue; knows contracts alone
     services        every long-lived object: built once, closed in reverse
     operations      what this plugin does: a module a family, each an ordinary FastAPI router
-    auth            who is calling: API keys
+    auth            who is calling: API keys, and tokens of trusted issuers
     contract        what a plugin promises, ours or another's: documents, schemas, tools, requests
     outbound        how we call others: the guarded HTTP client
     storage         where state lives: the database and its migrations

@@ -11,7 +11,10 @@ from tests.auth.tokens import AUDIENCE, Author, public_jwk
 
 
 class Provider(ThreadingHTTPServer):
-    """Signs with any of its keys, publishes those in `published`, and counts who asks."""
+    """Signs with any of its keys, publishes those in `published`, and counts who asks.
+
+    `broken` makes it answer 503, `moved_to` redirect; it waits while `answering` is not set.
+    """
 
     daemon_threads = True
     issuer = "https://id.example.com"
@@ -23,6 +26,7 @@ class Provider(ThreadingHTTPServer):
         self.published = [0]
         self.asked = 0
         self.broken = False
+        self.moved_to = ""
         self.answering = threading.Event()
         self.answering.set()
 
@@ -61,7 +65,10 @@ class _Handler(BaseHTTPRequestHandler):
         self.server.asked += 1
         self.server.answering.wait(20)
         body = b"down" if self.server.broken else json.dumps(self.server.document()).encode()
-        self.send_response(503 if self.server.broken else 200)
+        moved = 302 if self.server.moved_to else 200
+        self.send_response(503 if self.server.broken else moved)
+        if self.server.moved_to:
+            self.send_header("Location", self.server.moved_to)
         self.send_header("Content-Type", "application/json; charset=utf-8")
         self.send_header("Cache-Control", "public, max-age=600, must-revalidate")
         self.send_header("Content-Length", str(len(body)))
