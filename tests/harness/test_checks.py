@@ -75,6 +75,22 @@ def test_the_media_type_chooses_the_schema() -> None:
     assert list(failures(responses, 200, b"1", "")) == ["content_type"]
 
 
+@pytest.mark.parametrize(
+    ("responses", "body", "media_type", "expected"),
+    [
+        ({"404": {"description": "gone"}}, b"", "", []),
+        ({"4XX": {"description": "gone"}}, b"", "", []),
+        ({"404": of(text={"type": "string"})}, b"", "", ["content_type", "error_shape"]),
+        ({"200": of(json=NUMBER)}, b"", "", ["status", "error_shape"]),
+        ({"404": {"description": "gone"}}, b"<html>", "text/html", ["error_shape"]),
+    ],
+)
+def test_an_error_without_a_body_is_a_breach_unless_it_is_declared_so(
+    responses: dict[str, Any], body: bytes, media_type: str, expected: list[str]
+) -> None:
+    assert list(failures(responses, 404, body, media_type)) == expected
+
+
 def test_formats_are_not_judged() -> None:
     dated = {"200": of(json={"type": "string", "format": "date"})}
     assert failures(dated, 200, b'"tomorrow"') == {}

@@ -249,3 +249,22 @@ def test_a_name_that_only_required_knows_is_charged_to_nobody() -> None:
     for arguments in ({"a": 1}, {"a": 1, "b": 2}):
         assert judge.judge([Call(None, "f", arguments)])[0].faults == ()
     assert judge.tools["f"].document_faults
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        (line() + b"\n" + line(), True),
+        (BOM + b"\n\n" + line(), True),
+        (line(), True),
+        (line() + b"\n{ cut off", True),
+        (b"{ cut off\n" + line(), True),
+        (b"[" + line() + b"," + line() + b"]", False),
+        (json.dumps([chat(), chat()], indent=1).encode(), False),
+        (json.dumps(chat(), indent=1).encode(), False),
+        (b'event: x\ndata: {"a": 1}\n\n', False),
+        (b"", False),
+    ],
+)
+def test_whether_rows_are_lines(data: bytes, expected: bool) -> None:
+    assert transcript.rows_are_lines(data) is expected
