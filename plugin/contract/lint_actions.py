@@ -17,6 +17,9 @@ from plugin.contract.targets import Demand, Limit
 
 _TEXT = re.compile(r"text/.+|application/(.+\+)?(json|xml|yaml|x-www-form-urlencoded)|\*/\*|\*")
 _UNSENT = ("header", "cookie")
+_SENT_ANYWAY = frozenset({"accept-encoding", "connection", "content-length", "host", "user-agent"})
+"""Headers that every client sets by itself, and none lets a model set."""
+
 _READS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 _CONSEQUENTIAL = "x-openai-isConsequential"
 _HTTPS = 443
@@ -79,7 +82,7 @@ def _headers(*, required: bool) -> Callable[[Subject], Iterator[Hit]]:
         told = set()
         for operation in subject.operations:
             for one in operation.parameters:
-                sent = one.location not in _UNSENT
+                sent = one.location not in _UNSENT or one.name.lower() in _SENT_ANYWAY
                 if sent or one.required is not required or one.pointer in told:
                     continue
                 told.add(one.pointer)
