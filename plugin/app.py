@@ -30,7 +30,7 @@ def create_app(settings: Settings | None = None) -> ASGIApp:
     settings = settings or load()
     fixed_keys(settings)  # read again when they are used; here a wrong one is one line
     records = _access_log(settings)
-    operations = discover(settings.operations)
+    operations = discover(settings.operations, settings.built_in)
     doors = open_doors(operations, settings)
 
     app = FastAPI(
@@ -72,7 +72,7 @@ def open_doors(operations: Sequence[APIRouter], settings: Settings) -> list[APIR
 
 def scopes(settings: Settings) -> list[str]:
     """Every scope that some operation asks for."""
-    return _scopes(discover(settings.operations))
+    return _scopes(discover(settings.operations, settings.built_in))
 
 
 def _scopes(operations: Iterable[APIRouter]) -> list[str]:

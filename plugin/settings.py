@@ -5,9 +5,10 @@ import ipaddress
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, TypeVar
 from urllib.parse import urlsplit
 
+from dotenv import dotenv_values
 from pydantic import (
     BaseModel,
     ConfigDict,
@@ -23,10 +24,19 @@ from plugin.errors import CannotRun
 
 PREFIX = "PLUGIN_"
 _PACKAGE = Path(__file__).parent
+_FILE = ".env"
+_OF_COMMANDS = frozenset({"key"})
+"""Names that a command reads by itself: the key that `plugin replay` sends."""
+
+BUILT_IN = ("documents", "todos", "weather")
+"""The families of operations that come with this package."""
+
 _SECRETS = frozenset({"database_url", "counters_url", "upstreams", "jwt_issuers"})
 
 Names = Annotated[tuple[str, ...], NoDecode]
 """A comma-separated list."""
+
+_Offer = TypeVar("_Offer", bound="Offer")
 
 Objects = Annotated[tuple[dict[str, Any], ...], NoDecode]
 """A JSON list of objects."""
@@ -75,16 +85,51 @@ def _well_known() -> Path:
     return next(found, _PACKAGE.parent / ".well-known")
 
 
-class Settings(BaseSettings):
-    """What the service is told by its surroundings; each description says what is allowed."""
+class Offer(BaseSettings):
+    """Which operations there are: what the contract promises, whatever else is set."""
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX,
-        env_file=".env",
+        env_file=_FILE,
         env_ignore_empty=True,
         extra="ignore",
         frozen=True,
     )
+
+    operations: Names = Field(
+        default=(), description="comma-separated names of packages that hold operations"
+    )
+    built_in: Names = Field(
+        default=BUILT_IN,
+        description=f"comma-separated names among {', '.join(BUILT_IN)}, or none",
+    )
+
+    @field_validator("operations", "built_in", mode="before")
+    @classmethod
+    def _split_names(cls, value: Any) -> Any:
+        return _split(value)
+
+    @field_validator("operations")
+    @classmethod
+    def _dotted(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for name in value:
+            if not all(part.isidentifier() for part in name.split(".")):
+                raise ValueError(name)
+        return value
+
+    @field_validator("built_in")
+    @classmethod
+    def _known(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if value == ("none",):
+            return ()
+        for name in value:
+            if name not in BUILT_IN:
+                raise ValueError(name)
+        return value
+
+
+class Settings(Offer):
+    """What the service is told by its surroundings; each description says what is allowed."""
 
     data_dir: Path = Field(
         default=Path("data"), description="a folder for database, files and the first key"
@@ -105,9 +150,6 @@ class Settings(BaseSettings):
         default=None,
         pattern=r"^sqlite:///.+$",
         description="sqlite:///<path>, or nothing for plugin.db in the data directory",
-    )
-    operations: Names = Field(
-        default=(), description="comma-separated names of packages that hold operations"
     )
     trusted_proxies: Names = Field(
         default=(),
@@ -156,12 +198,10 @@ class Settings(BaseSettings):
         description="redis://…, or nothing to count on this machine",
     )
 
-    @field_validator("operations", "trusted_proxies", mode="before")
+    @field_validator("trusted_proxies", mode="before")
     @classmethod
-    def _split(cls, value: Any) -> Any:
-        if isinstance(value, str):
-            return tuple(part.strip() for part in value.split(",") if part.strip())
-        return value
+    def _split_proxies(cls, value: Any) -> Any:
+        return _split(value)
 
     @field_validator("jwt_issuers", "upstreams", "model_aliases", mode="before")
     @classmethod
@@ -212,16 +252,37 @@ class Settings(BaseSettings):
 
 def load() -> Settings:
     """Read the environment and `.env`; a value that is not allowed is one line that names it."""
+    return _read(Settings)
+
+
+def load_offer() -> Offer:
+    """Read the settings that say which operations there are, and no other."""
+    return _read(Offer)
+
+
+def _read(kind: type[_Offer]) -> _Offer:
     try:
-        return Settings()
+        return kind()
     except ValidationError as error:
         raise CannotRun(_explain(error)) from None
+    except UnicodeDecodeError:
+        raise CannotRun(
+            f"{_FILE} is not UTF-8 text; write it anew, one NAME=value a line"
+        ) from None
 
 
 def unknown_names(environment: Mapping[str, str]) -> list[str]:
-    """One line for each `PLUGIN_` variable that is no setting, with the name perhaps meant."""
-    given = (name for name in sorted(environment) if name.upper().startswith(PREFIX))
-    return [_unknown(name) for name in given if _field(name) not in Settings.model_fields]
+    """One line for each `PLUGIN_` name here or in `.env` that is no setting; what was meant."""
+    names = {*environment, *dotenv_values(_FILE)}
+    given = (name for name in sorted(names) if name.upper().startswith(PREFIX))
+    known = Settings.model_fields.keys() | _OF_COMMANDS
+    return [_unknown(name) for name in given if _field(name) not in known]
+
+
+def _split(value: Any) -> Any:
+    if isinstance(value, str):
+        return tuple(part.strip() for part in value.split(",") if part.strip())
+    return value
 
 
 def _field(name: str) -> str:

@@ -121,14 +121,20 @@ def _package(directory: Path, name: str, text: str, monkeypatch: pytest.MonkeyPa
     (package / "__init__.py").write_text('"""Operations."""\n')
     (package / "greetings.py").write_text(textwrap.dedent(text))
     monkeypatch.syspath_prepend(str(directory))
-    return Settings(_env_file=None, data_dir=directory / "d", operations=(name,), log_level="error")
+    return Settings(
+        _env_file=None,
+        data_dir=directory / "d",
+        operations=(name,),
+        built_in=("todos",),
+        log_level="error",
+    )
 
 
 def test_operations_of_another_package_are_served(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings = _package(tmp_path, "gate_test_company", OPERATIONS, monkeypatch)
-    assert scopes(settings) == ["greetings:read", "todos:read", "todos:write", "weather:read"]
+    assert scopes(settings) == ["greetings:read", "todos:read", "todos:write"]
     prepare(settings.data_dir, settings.database)
     engine = open_blocking(settings.database)
     key = KeyStore(engine, time.time).create("Ann", ["greetings:read"]).key

@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
+from plugin import operations
 from plugin.errors import CannotRun
-from plugin.settings import Settings, load, unknown_names
+from plugin.settings import BUILT_IN, Settings, load, unknown_names
 
 
 @pytest.fixture(autouse=True)
@@ -162,3 +163,35 @@ def test_a_name_that_is_no_setting_gets_the_nearest_one() -> None:
 )
 def test_the_address_for_callers(given: dict[str, Any], address: str) -> None:
     assert Settings(**given).base_url == address
+
+
+@pytest.mark.parametrize(
+    ("given", "offered"),
+    [("none", ()), ("todos", ("todos",)), ("weather, todos", ("weather", "todos"))],
+)
+def test_built_in_operations_can_be_left_out(
+    monkeypatch: pytest.MonkeyPatch, given: str, offered: tuple[str, ...]
+) -> None:
+    monkeypatch.setenv("PLUGIN_BUILT_IN", given)
+    assert load().built_in == offered
+
+
+def test_the_built_in_operations_are_those_of_the_package() -> None:
+    folder = Path(operations.__file__).parent
+    modules = {
+        file.stem for file in folder.glob("*.py") if "router = APIRouter" in file.read_text()
+    }
+    assert modules - {"__init__"} == set(BUILT_IN)
+
+
+def test_a_broken_file_is_one_line() -> None:
+    Path(".env").write_bytes(b"\xff\xfe\0")
+    with pytest.raises(CannotRun, match=r"\.env is not UTF-8"):
+        load()
+
+
+def test_a_name_in_the_file_that_is_no_setting_is_told() -> None:
+    Path(".env").write_text("PLUGIN_PROT=1\nPLUGIN_KEY=x\n")
+    assert unknown_names({}) == [
+        "PLUGIN_PROT is not a setting and is ignored; did you mean PLUGIN_PORT?"
+    ]

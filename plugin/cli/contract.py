@@ -21,7 +21,11 @@ Directory = Annotated[
     typer.Option(help="The folder of ai-plugin.json and openapi.json; .well-known by default."),
 ]
 Operations = Annotated[
-    str, typer.Option(help="Comma-separated packages of operations, beside the built-in ones.")
+    str | None,
+    typer.Option(
+        help="Comma-separated packages of operations, beside the built-in ones; "
+        "PLUGIN_OPERATIONS by default."
+    ),
 ]
 
 
@@ -32,7 +36,7 @@ def register(app: typer.Typer) -> None:
 
 def contract(
     directory: Directory = None,
-    operations: Operations = "",
+    operations: Operations = None,
     *,
     check: Annotated[bool, typer.Option("--check", help="Compare; this is the default.")] = False,
     write: Annotated[bool, typer.Option("--write", help="Update the committed copies.")] = False,
@@ -44,9 +48,9 @@ def contract(
     """
     if check and write:
         raise typer.BadParameter("--check and --write exclude each other")
-    packages = [name.strip() for name in operations.split(",") if name.strip()]
-    folder, openapi, manifest = _promised(directory, packages)
+    folder, openapi, manifest = _promised(directory, operations)
     if write:
+        _refuse_shipped(folder, directory)
         _update(folder, openapi, manifest)
         return
     changes = _changes(folder, openapi, manifest)
@@ -58,21 +62,36 @@ def contract(
         raise typer.Exit(FINDINGS)
 
 
+def _refuse_shipped(folder: Path, directory: Path | None) -> None:
+    """Copies are written where one is, never into an installed package."""
+    from plugin.errors import CannotRun
+
+    if directory is None and folder.absolute().parent != Path.cwd():
+        raise CannotRun(
+            "there is no .well-known here to write to; go where it is, or name it with --directory"
+        )
+
+
 def _promised(
-    directory: Path | None, packages: Sequence[str]
+    directory: Path | None, operations: str | None
 ) -> tuple[Path, dict[str, Any], dict[str, Any]]:
     from importlib.metadata import version
 
     from plugin.api import documents, well_known
     from plugin.operations import discover
-    from plugin.settings import Settings
+    from plugin.settings import Offer, Settings, load_offer
 
-    defaults = Settings.model_construct()  # neither the environment nor .env is read
+    # Which operations there are is the promise itself; all other settings are at their defaults.
+    offer = load_offer() if operations is None else Offer.model_validate({"operations": operations})
+    defaults = Settings.model_construct()
     folder = directory or defaults.well_known_dir
     server = defaults.base_url
     known = well_known.load(folder, server)
     openapi = documents.build(
-        discover(packages), title=known.name, server=server, version=version("gpt-plugin")
+        discover(offer.operations, offer.built_in),
+        title=known.name,
+        server=server,
+        version=version("gpt-plugin"),
     )
     return folder, openapi, known.manifest
 

@@ -21,8 +21,10 @@ _LEGAL_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _LEGAL_SCOPE = re.compile(r"[A-Za-z0-9_.-]+(:[A-Za-z0-9_.-]+)*")
 
 
-def discover(packages: Sequence[str]) -> list[APIRouter]:
+def discover(packages: Sequence[str], built_in: Sequence[str] | None = None) -> list[APIRouter]:
     """The `router` of each module of the built-in package and of `packages`, in a stable order.
+
+    `built_in` names the modules of the built-in package that are wanted, all where it is None.
 
     Raises `CannotRun` for a package that is not there, and for a route that is no operation or
     whose name no model could call: nothing is served that was not declared.
@@ -34,7 +36,10 @@ def discover(packages: Sequence[str]) -> list[APIRouter]:
     seen = _Seen()
     for package in dict.fromkeys((BUILT_IN, *packages)):
         found = [(module, _router(module)) for module in _modules(package)]
-        if not any(router for _, router in found):
+        if package == BUILT_IN and built_in is not None:
+            wanted = {f"{BUILT_IN}.{name}" for name in built_in}
+            found = [(module, router) for module, router in found if module.__name__ in wanted]
+        elif not any(router for _, router in found):
             raise CannotRun(
                 f"PLUGIN_OPERATIONS names {package}, but no module of it has a `router`: make one "
                 "with fastapi.APIRouter()."
