@@ -29,15 +29,17 @@ _UNCACHED = re.compile(r"(?:^|[\s,])no-(?:store|cache)\b", re.IGNORECASE)
 class Pace:
     """Seconds. Keys are fetched anew after the `max-age` of the answer, kept within bounds.
 
-    `stale` is how long they stay in force beyond that while the issuer cannot be reached,
-    `cooldown` how often an unknown key may cause a fetch, `patience` how long its request waits.
+    `stale` is how long they stay in force beyond that while the issuer cannot be reached, which is
+    tried every `retry`; `cooldown` is how often an unknown key may cause a fetch, `patience` how
+    long its request waits.
     """
 
     usual: float = 300.0
     shortest: float = 10.0
     longest: float = 900.0
     stale: float = 3_600.0
-    cooldown: float = 10.0
+    retry: float = 5.0
+    cooldown: float = 5.0
     patience: float = 3.0
 
 
@@ -125,7 +127,9 @@ class Jwks:
             keys = _read(fetched, self._issuer, self._algorithm)
         except (SourceUnavailable, NotStrict) as error:
             self._fail(error)
-            return self._pace.shortest
+            return self._pace.retry
+        if keys == KeySet({}):
+            log.warning("%s publishes no key for %s", self._issuer, self._algorithm)
         age = self._age(fetched.headers.get("cache-control", ""))
         self._keys, self._until = keys, self._clock() + age + self._pace.stale
         self._failing = False
@@ -148,7 +152,7 @@ class Jwks:
             self._wanted.clear()
             if self._round.is_set():
                 self._round = asyncio.Event()
-            pause = self._pace.shortest
+            pause = self._pace.retry
             try:
                 pause = await self.refresh()
             except Exception:

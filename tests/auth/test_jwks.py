@@ -173,7 +173,9 @@ async def test_a_new_key_is_fetched_when_it_is_first_asked_for(
         assert published.asked == 2
 
 
-async def test_a_key_that_is_taken_back_is_gone(make: Make, published: Published) -> None:
+async def test_a_key_that_is_taken_back_is_gone(
+    make: Make, published: Published, caplog: pytest.LogCaptureFixture
+) -> None:
     async with started(make()) as keys:
         published.keys = [jwk(NEW, "new")]
         assert await ask(keys)
@@ -181,6 +183,7 @@ async def test_a_key_that_is_taken_back_is_gone(make: Make, published: Published
         published.keys = []
         await keys.refresh()
         assert keys.find("new") is None
+        assert "publishes no key for ES256" in caplog.text
 
 
 async def test_unknown_ids_cause_few_fetches(
@@ -225,12 +228,12 @@ async def test_nobody_waits_longer_than_patience(make: Make, published: Publishe
 async def test_during_an_outage_keys_stay_for_a_while(
     make: Make, published: Published, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
-    keys = make(usual=300, stale=3_600, shortest=10)
+    keys = make(usual=300, stale=3_600, retry=7)
     assert await keys.refresh() == 300
     published.failing = True
     for _ in range(5):
         clock.now += 770
-        assert await keys.refresh() == 10
+        assert await keys.refresh() == 7
         assert keys.find("old") == key(OLD)
     clock.now += 60
     await keys.refresh()
@@ -312,7 +315,7 @@ async def test_a_fetch_that_breaks_is_logged_and_not_the_last(
     make: Make, published: Published, caplog: pytest.LogCaptureFixture
 ) -> None:
     published.headers = {"cache-control": 7}  # type: ignore[dict-item] # breaks its reader
-    async with started(make(shortest=0.01)) as keys:
+    async with started(make(retry=0.01)) as keys:
         await _until(lambda: "fetching the keys" in caplog.text)
         published.headers = {}
         await _until(lambda: keys.find("old") is not None)

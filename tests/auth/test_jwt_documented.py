@@ -43,7 +43,7 @@ def test_every_rule_is_in_the_table(name: str) -> None:
 def test_the_figures_are_those_of_the_code(name: str) -> None:
     pace = jwks.Pace()
     assert (pace.shortest, pace.longest, pace.usual) == (10, 15 * 60, 5 * 60)
-    assert (pace.patience, pace.cooldown, pace.stale) == (3, 10, 60 * 60)
+    assert (pace.patience, pace.cooldown, pace.retry, pace.stale) == (3, 5, 5, 60 * 60)
     assert f"{LONGEST:,}" in text(name)
     assert all(algorithm in text(name) for algorithm in ALGORITHMS)
 
