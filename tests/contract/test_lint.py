@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from plugin.contract.finding import Rule
 from plugin.contract.lint import (
     DOCUMENT_RULES,
     MANIFEST_RULES,
