@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 if TYPE_CHECKING:
+    import uvicorn
+
     from plugin.cli.recording_proxy import RecordingProxy
     from plugin.harness.recording import Recorder
     from plugin.outbound.client import GuardedClient
@@ -53,11 +55,13 @@ def record(
 
     client = GuardedClient(allow_loopback=True)
     _check(client, upstream)
-    listener = _bind(port)
-    recorder = Recorder(RowFile(out, max_row), Masker(addresses=mask_ips), max_row)
-    address = f"http://{_HOST}:{listener.getsockname()[1]}"
-    typer.echo(f"recording {upstream} at {address} into {out}; Ctrl-C stops")
-    _serve(RecordingProxy(client, upstream, recorder, _say, max_row), listener)
+    with _bind(port) as listener:
+        rows = RowFile(out, max_row)
+        recorder = Recorder(rows, Masker(addresses=mask_ips), max_row)
+        address = f"http://{_HOST}:{listener.getsockname()[1]}"
+        typer.echo(f"recording {upstream} at {address} into {out}; Ctrl-C stops")
+        _serve(RecordingProxy(client, upstream, recorder, _say, max_row), listener)
+        rows.close()
     _sum_up(recorder, out)
 
 
@@ -92,7 +96,18 @@ def _serve(proxy: "RecordingProxy", listener: socket.socket) -> None:
     import uvicorn
 
     signal.signal(signal.SIGTERM, _interrupt)
-    config = uvicorn.Config(
+    try:
+        uvicorn.Server(configuration(proxy)).run(sockets=[listener])
+    except KeyboardInterrupt:
+        # uvicorn has stopped in good order by now, and repeats the signal that told it to.
+        return
+
+
+def configuration(proxy: "RecordingProxy") -> "uvicorn.Config":
+    """A server that adds nothing of its own to what it passes on."""
+    import uvicorn
+
+    return uvicorn.Config(
         proxy,
         http="httptools",
         ws="none",
@@ -105,11 +120,6 @@ def _serve(proxy: "RecordingProxy", listener: socket.socket) -> None:
         timeout_keep_alive=_KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=_GRACE_SECONDS,
     )
-    try:
-        uvicorn.Server(config).run(sockets=[listener])
-    except KeyboardInterrupt:
-        # uvicorn has stopped in good order by now, and repeats the signal that told it to.
-        return
 
 
 def _sum_up(recorder: "Recorder", out: Path) -> None:

@@ -84,29 +84,28 @@ class RecordingProxy:
             raise error
 
     async def _pass(self, scope: Message, upload: "_Upload", send: Send) -> None:
+        target = self._target(scope)
         asked = _Kept(self._memory, wanted=scope["method"] == "POST")
-        answered = _Kept(self._memory)
-        started = False
+        reply = _Reply(self._recorder, target, scope["headers"], asked, _Kept(self._memory))
         try:
             async with self._client.stream(
                 scope["method"],
                 self._upstream,
-                self._target(scope),
+                target,
                 headers=_towards_upstream(scope["headers"]),
                 body=upload.pieces(asked) if upload.has_body else None,
             ) as answer:
+                reply.begin(answer)
                 await send(_head(answer))
-                started = True
-                reply = _Reply(self._recorder, self._target(scope), scope["headers"], asked)
-                await _pass_on(answer, reply.of(answer, answered), send)
+                await _pass_on(answer, reply, send)
         except SourceUnavailable as error:
             self._say(error.detail)
-            if not started:
+            reply.give_up("the upstream broke it off")
+            if not reply.has_begun:
                 await _refuse(error, send)
             # Else nothing more is sent: an answer that broke off has to look broken off.
         finally:
-            asked.drop()
-            answered.drop()
+            reply.give_up("the client left before its end")
 
     def _target(self, scope: Message) -> str:
         """Path and query as the client wrote them, under the upstream's own path, once."""
@@ -226,19 +225,23 @@ class _Kept:
 class _Reply:
     """What may be a model's reply, while it passes."""
 
-    def __init__(self, recorder: Recorder, path: str, headers: Headers, asked: _Kept) -> None:
+    def __init__(
+        self, recorder: Recorder, path: str, headers: Headers, asked: _Kept, answered: _Kept
+    ) -> None:
         self._recorder = recorder
         self._path = path
         self._asked = asked
+        self._answered = answered
         self._asked_encoding = _header(headers, b"content-encoding")
-        self._answered = asked
         self._encoding = ""
         self._length = -1
         self._streamed = False
         self._candidate = False
+        self.has_begun = False
 
-    def of(self, answer: Streamed, kept: _Kept) -> "_Reply":
-        """The same, with the head of its answer."""
+    def begin(self, answer: Streamed) -> None:
+        """The head of the answer is there."""
+        self.has_begun = True
         media_type = _header(answer.headers, b"content-type").lower()
         self._streamed = "event-stream" in media_type
         successful = 200 <= answer.status < 300  # noqa: PLR2004 - the class of success
@@ -248,9 +251,14 @@ class _Reply:
         self._encoding = _header(answer.headers, b"content-encoding")
         length = _header(answer.headers, b"content-length")
         self._length = int(length) if length.isdecimal() else -1
-        self._answered = kept
-        kept.wanted = self._candidate
-        return self
+
+    def give_up(self, reason: str) -> None:
+        """Let go of what is kept; a reply that is not recorded yet will not be."""
+        if self._candidate:
+            self._recorder.skip(reason)
+        self._candidate = False
+        self._asked.drop()
+        self._answered.drop()
 
     def ends_with(self, piece: bytes) -> bool:
         """Keep a piece; whether nothing of the reply comes after it."""
