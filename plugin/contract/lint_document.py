@@ -61,9 +61,9 @@ _DOORS = frozenset(targets.LINT_TARGETS)
 RULES: tuple[Rule[Subject], ...] = (
     Rule("operation-unusable", Level.ERROR, _DOORS, targets.OPENAPI_VALID, _unusable),
     Rule("document-oddity", Level.WARNING, _DOORS, targets.OPENAPI_VALID, _oddities),
-    Rule("operation-id-missing", Level.WARNING, _DOORS, targets.OPENAPI_IDS, _no_id),
+    Rule("operation-id-missing", Level.WARNING, _DOORS, targets.OPERATION_ID, _no_id),
     Rule("operation-id-duplicate", Level.WARNING, _DOORS, targets.OPENAPI_IDS, _same_id),
-    Rule("servers-missing", Level.WARNING, _DOORS, targets.OPENAPI_SERVERS, _no_servers),
-    Rule("servers-relative", Level.WARNING, _DOORS, targets.OPENAPI_SERVERS, _relative_servers),
+    Rule("servers-missing", Level.WARNING, _DOORS, targets.ABSOLUTE_SERVER, _no_servers),
+    Rule("servers-relative", Level.WARNING, _DOORS, targets.ABSOLUTE_SERVER, _relative_servers),
     Rule("operation-undescribed", Level.WARNING, _DOORS, targets.DESCRIBED, _undescribed),
 )

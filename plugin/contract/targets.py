@@ -47,7 +47,7 @@ _ANTHROPIC = "Anthropic API reference, tools"
 _ACTIONS = "OpenAI guide, GPT Actions: production notes"
 _MCP = "Model Context Protocol specification 2026-07-28, tools"
 _MANIFEST = "OpenAI guide, ai-plugin.json (2023)"
-_GITHUB = "GitHub REST API, issue comments: body is too long"
+_GITHUB = "GitHub REST API: its error for a longer body, as users report it"
 _OURS = "this project: small tool lists"
 _ADVICE = "this project: what models need"
 
@@ -96,7 +96,12 @@ MANIFEST_NAME_FOR_MODEL = Limit(50, "characters", _MANIFEST)
 MANIFEST_DESCRIPTION_FOR_HUMAN = Limit(120, "characters", _MANIFEST)
 MANIFEST_DESCRIPTION_FOR_HUMAN_ADVICE = Limit(100, "characters", _MANIFEST, firm=False)
 MANIFEST_DESCRIPTION_FOR_MODEL = Limit(8_000, "characters", _MANIFEST)
-MANIFEST_NAME_LETTERS = Demand("letters, digits and _", _MANIFEST, firm=False)
+MANIFEST_NAME_LETTERS = Demand(
+    # the guide says letters and numbers alone; so many manifests use _ that it passes here
+    "letters and numbers (and _, which is let pass)",
+    _MANIFEST,
+    firm=False,
+)
 MANIFEST_JSON = Demand("JSON", _MANIFEST)
 MANIFEST_VERSION = Demand("v1", _MANIFEST)
 MANIFEST_KEYS = Demand("the ten keys of the format", _MANIFEST)
@@ -111,7 +116,8 @@ MANIFEST_EMAIL = Demand("an e-mail address", _MANIFEST)
 MANIFEST_PAGE = Demand("the address of a page", _MANIFEST)
 
 OPENAPI_VALID = Demand("what OpenAPI allows", _OPENAPI)
-OPENAPI_SERVERS = Demand("an absolute server address", _OPENAPI, firm=False)
+ABSOLUTE_SERVER = Demand("an absolute server address", _ADVICE, firm=False)
+OPERATION_ID = Demand("an operationId, so that a name stays", _ADVICE, firm=False)
 OPENAPI_IDS = Demand("an operationId that no other operation has", _OPENAPI)
 DESCRIBED = Demand("a summary or a description", _ADVICE, firm=False)
 
