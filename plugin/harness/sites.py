@@ -76,8 +76,9 @@ class Sites:
         self._validators: dict[int, jsonschema_rs.Draft202012Validator] = {}
 
     def of(self, arguments: Any) -> list[Site]:
-        """Every place that a schema speaks of, the whole first."""
-        return list(self._walk((), arguments, (self._schema.root,), required=False))
+        """The whole, then every place inside it that a schema speaks of."""
+        root = Site((), arguments, ())
+        return list(self._walk((), arguments, (self._schema.root,), required=False)) or [root]
 
     def _walk(
         self, path: Path, value: Any, schemas: tuple[Any, ...], *, required: bool

@@ -2,6 +2,7 @@
 
 import io
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -58,3 +59,20 @@ def in_pieces(text: str, size: int = 5) -> list[str]:
 def lines_of(path: Path) -> list[Any]:
     with path.open(encoding="utf-8") as file:
         return [json.loads(line) for line in file]
+
+
+def chosen(accepted: Any) -> Any:
+    """The benchmark's first accepted value; objects in it hold lists of accepted values again."""
+    if isinstance(accepted, list):
+        return [chosen(value) for value in accepted]
+    if isinstance(accepted, dict):
+        return {key: chosen(values[0]) for key, values in _given(accepted)}
+    return accepted
+
+
+def _given(accepted: dict[str, Any]) -> Iterator[tuple[str, list[Any]]]:
+    """The arguments that an answer gives; an empty text among the choices means "left out"."""
+    for key, values in accepted.items():
+        present = [value for value in values if value != ""] if isinstance(values, list) else []
+        if present:
+            yield key, present

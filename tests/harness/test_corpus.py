@@ -10,7 +10,7 @@ from plugin.harness.declared import Judges
 from plugin.harness.judge import Judge
 from plugin.harness.transcript import Reply
 from plugin.messages import Call
-from tests.harness.recordings import CORPUS, lines_of, needs_corpus
+from tests.harness.recordings import CORPUS, chosen, lines_of, needs_corpus
 
 pytestmark = needs_corpus
 
@@ -209,23 +209,6 @@ def test_the_trajectories() -> None:
 
 
 # -- the benchmark's accepted answers --------------------------------------------------------------
-
-
-def chosen(accepted: Any) -> Any:
-    """The first accepted value; in it, objects hold lists of accepted values again."""
-    if isinstance(accepted, list):
-        return [chosen(value) for value in accepted]
-    if isinstance(accepted, dict):
-        return {key: chosen(values[0]) for key, values in _given(accepted)}
-    return accepted
-
-
-def _given(accepted: dict[str, Any]) -> Iterator[tuple[str, list[Any]]]:
-    """The arguments that an answer gives; an empty text among the choices means "left out"."""
-    for key, values in accepted.items():
-        present = [value for value in values if value != ""] if isinstance(values, list) else []
-        if present:
-            yield key, present
 
 
 def test_accepted_answers_are_judged_good_but_for_errors_of_the_data() -> None:
