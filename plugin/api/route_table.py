@@ -74,7 +74,14 @@ class RouteTable:
         return self._literal.get((method, path)) or self._search(method, path)
 
     def allowed(self, path: str) -> frozenset[str]:
-        """The methods that `path` is known with; none when it is not known."""
+        """The methods that `path` is known with; none when it is not known.
+
+        A path that is declared as it stands is not an instance of one with parameters: so OpenAPI
+        tells it to those who read the document.
+        """
+        literal = {method for method, template in self._literal if template == path}
+        if literal:
+            return frozenset(literal)
         orders = (order for order, _ in self._fitting(path))
         return frozenset[str]().union(*(self._methods[order] for order in orders))
 

@@ -72,6 +72,8 @@ def _fit_for_a_path(value: Any) -> Any:
             "an id stands in a path: leave out spaces, slashes and control characters, and a dot "
             "in front"
         )
+    if value == "query":
+        raise ValueError("`query` is the path of query_documents; take another id")
     return value
 
 

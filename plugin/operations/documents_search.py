@@ -3,6 +3,7 @@
 FTS5 weighs a word by its rarity in the whole table. For one caller among many that is wrong (a word
 in each of his documents may be rare in all), and it would tell him of others' documents. So each
 phrase is weighed here by its rarity among the caller's chunks, and FTS5's weight is divided out.
+What remains of others is the average length of a chunk, with which FTS5 compares each one.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,7 +18,6 @@ from plugin.operations.documents_store import document_chunks, documents, namesp
 from plugin.operations.documents_words import Phrase, phrases
 
 _TITLE_COUNTS = 2.0
-_SIDE_BY_SIDE_COUNTS = 0.6
 _LEAST_RARITY = 1e-6  # FTS5's own floor, for what is in more than half of the rows
 
 
@@ -52,10 +52,8 @@ async def search(
     connection: AsyncConnection, caller_id: str, question: str, wanted: Filter, most: int
 ) -> Sequence[Mapping[Any, Any]]:
     """The best chunks of the caller's documents, best first: columns of both, and a score."""
-    matches = [_match(phrase, namespace(caller_id)) for phrase in phrases(question)]
-    if not matches:
-        return []
-    weights = await _weights(connection, caller_id, matches)
+    asked = phrases(question)
+    weights = await _weights(connection, caller_id, asked) if asked else {}
     if not weights:
         return []
     parts = (
@@ -93,25 +91,37 @@ def _match(phrase: Phrase, mark: str) -> str:
 
 
 async def _weights(
-    connection: AsyncConnection, caller_id: str, matches: Sequence[str]
+    connection: AsyncConnection, caller_id: str, asked: Sequence[Phrase]
 ) -> dict[str, float]:
-    """What each match counts, without those that the caller's documents do not hold."""
-    counts = " UNION ALL ".join(
-        f"SELECT {number}, count(*) FROM document_index WHERE document_index MATCH :match{number}"  # noqa: S608 - bound too
-        for number in range(len(matches))
+    """What the match of each phrase counts, without those that no document of the caller holds."""
+    matches = [_match(phrase, namespace(caller_id)) for phrase in asked]
+    statement = text(
+        " UNION ALL ".join(
+            f"SELECT {number}, count(*) FROM document_index "  # noqa: S608 - bound as well
+            f"WHERE document_index MATCH :match{number}"
+            for number in range(len(matches))
+        )
     )
-    asked = text(counts).bindparams(**_numbered("match", matches))
-    found = [(matches[number], count) for number, count in await connection.execute(asked) if count]
+    counts = await connection.execute(statement.bindparams(**_numbered("match", matches)))
     own = select(func.sum(documents.c.chunk_count)).where(documents.c.caller_id == caller_id)
     mine = await connection.scalar(own) or 0
     everyone = await connection.scalar(select(func.count()).select_from(document_chunks)) or 0
-    return {match: _weight(match, count, mine, everyone) for match, count in found}
+    return {
+        matches[number]: asked[number].weight
+        * _rarity(count, mine)
+        / _rarity_to_fts5(count, everyone)
+        for number, count in counts
+        if count
+    }
 
 
-def _weight(match: str, count: int, mine: int, everyone: int) -> float:
-    rarity = log(1 + (max(mine, count) - count + 0.5) / (count + 0.5))
-    divided_out = max(log((max(everyone, count) - count + 0.5) / (count + 0.5)), _LEAST_RARITY)
-    return rarity / divided_out * (_SIDE_BY_SIDE_COUNTS if " " in match else 1.0)
+def _rarity(count: int, among: int) -> float:
+    # A store between two of our questions may have made `count` the greater.
+    return log(1 + (max(among, count) - count + 0.5) / (count + 0.5))
+
+
+def _rarity_to_fts5(count: int, among: int) -> float:
+    return max(log((max(among, count) - count + 0.5) / (count + 0.5)), _LEAST_RARITY)
 
 
 def _numbered(name: str, values: Any) -> dict[str, Any]:
