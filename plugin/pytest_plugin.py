@@ -13,6 +13,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
+from textwrap import indent
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -262,7 +263,7 @@ def _told(event: "Replayed") -> str:
     lines = [
         _BLAME[event.outcome.value],
         f"  {event.name}{status}  (row {event.row} reply {event.reply} call {event.call})",
-        *(f"    {line}" for line in explanation(event)),
+        *(indent(line, "    ") for line in explanation(event)),
         f"  arguments: {arguments[:500]}",
     ]
     return visible("\n".join(lines))

@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from plugin.harness.faults import shown
+from plugin.harness.findings import blame
 from plugin.harness.replay import Outcome, Replayed
 from plugin.harness.report import explanation, visible
 from plugin.harness.transcript import Unreadable
@@ -54,16 +55,11 @@ class Tally:
         return bool(wrong or self.unreadable or (self.counts[Outcome.NOT_SENT] and not went))
 
     def _verdict(self) -> str:
+        service, model = blame(self.counts, answered=bool(self.answered))
         broken = self.counts[Outcome.SERVICE_BROKE_CONTRACT]
-        wrong = self.counts[Outcome.CALL_WAS_WRONG]
-        if broken:
-            service = f"[bold red]The service broke its contract in {broken} calls[/bold red]"
-        elif self.answered:
-            service = "[bold green]The service kept its contract[/bold green]"
-        else:
-            service = "[bold]Nothing was sent[/bold]"
-        model = f"[bold yellow]{wrong} calls were wrong[/bold yellow]" if wrong else ""
-        return f"{service}{'; ' if model else ''}{model}."
+        colour = "bold red" if broken else "bold green" if self.answered else "bold"
+        said = f"[{colour}]{service}[/{colour}]"
+        return f"{said}; [bold yellow]{model}[/bold yellow]." if model else f"{said}."
 
     def print(self, console: Console, name: str) -> None:
         """The whole report."""

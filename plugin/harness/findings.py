@@ -1,7 +1,7 @@
 """What a run found, for reports that people read: all of it counted, the telling calls kept."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any, Literal
@@ -142,18 +142,22 @@ class Findings:
     def verdict(self) -> str:
         """One sentence: whose fault it is."""
         counts = self.counts
-        wrong = counts[Outcome.CALL_WAS_WRONG]
         if self.about == "judge":
-            return _judged(counts, wrong)
+            return _judged(counts)
         if self.about == "mistakes":
             return _refused(counts)
-        if broken := counts[Outcome.SERVICE_BROKE_CONTRACT]:
-            service = f"The service broke its contract in {_calls(broken)}"
-        elif self.answered:
-            service = "The service kept its contract"
-        else:
-            service = "Nothing was sent"
-        return f"{service}; {_were(wrong)} wrong." if wrong else f"{service}."
+        service, model = blame(counts, answered=bool(self.answered))
+        return f"{service}; {model}." if model else f"{service}."
+
+
+def blame(counts: Mapping[Outcome, int], *, answered: bool) -> tuple[str, str]:
+    """What is to be said of the service, and of the model; the second is empty if it is good."""
+    broken, wrong = counts[Outcome.SERVICE_BROKE_CONTRACT], counts[Outcome.CALL_WAS_WRONG]
+    if broken:
+        service = f"The service broke its contract in {_calls(broken)}"
+    else:
+        service = "The service kept its contract" if answered else "Nothing was sent"
+    return service, f"{_calls(wrong)} {'was' if wrong == 1 else 'were'} wrong" if wrong else ""
 
 
 def judged(reply: Reply, index: int, verdict: Verdict) -> Replayed:
@@ -203,8 +207,8 @@ def _refused(counts: Counter[Outcome]) -> str:
     return f"{well:,} of {sent:,} mistakes were refused well." if sent else "No mistake was sent."
 
 
-def _judged(counts: Counter[Outcome], wrong: int) -> str:
-    total = counts.total()
+def _judged(counts: Counter[Outcome]) -> str:
+    total, wrong = counts.total(), counts[Outcome.CALL_WAS_WRONG]
     if not total:
         return "There are no calls to judge."
     if wrong:
@@ -217,7 +221,3 @@ def _judged(counts: Counter[Outcome], wrong: int) -> str:
 
 def _calls(count: int) -> str:
     return f"{count:,} call{'' if count == 1 else 's'}"
-
-
-def _were(count: int) -> str:
-    return f"{_calls(count)} {'was' if count == 1 else 'were'}"

@@ -134,7 +134,7 @@ def test_what_people_read(replay: Command) -> None:
     assert "The service broke its contract in 2 calls" in ran.out
     assert 'schema: the body: "name" is a required property' in ran.out
     ran = replay("-", "--app", f"{APPLICATIONS}:good", stdin=recorded(("\x1b]0;x\x07", "{}")))
-    assert ran.out.startswith("Nothing was sent; 1 calls were wrong.")
+    assert ran.out.startswith("Nothing was sent; 1 call was wrong.")
     assert "\\x1b]0;x\\x07" in ran.out
     assert "\x1b" not in ran.out
 
