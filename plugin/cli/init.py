@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from keyword import iskeyword
 from pathlib import Path
 from typing import Annotated
 
@@ -58,9 +59,10 @@ def _package(directory: Path) -> str:
     from plugin.errors import CannotRun
 
     name = re.sub(r"\W+", "_", directory.absolute().name).strip("_").lower()
-    if not re.fullmatch(r"[a-z][a-z0-9_]{0,49}", name):
+    if iskeyword(name) or not re.fullmatch(r"[a-z][a-z0-9_]{0,49}", name):
         raise CannotRun(
-            f"{directory} names no Python package: begin with a letter and use A-Z, 0-9 and _"
+            f"{directory} names no Python package: begin with a letter, use A-Z, 0-9 and _, "
+            "and no word of the language"
         )
     known = find_spec(name)
     if known is not None and known.origin is not None:  # a mere directory has no origin
@@ -123,5 +125,6 @@ def _steps(directory: Path, names: Mapping[str, str], python: str) -> list[str]:
         *install,
         names["pytest"],
         f"{names['plugin']} replay calls.jsonl",
+        f"{names['plugin']} contract --write",
         f"{names['plugin']} up",
     ]

@@ -6,6 +6,7 @@ import signal
 import socket
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
@@ -33,10 +34,11 @@ def serve(host: Host = None, port: Port = None, workers: Workers = None) -> None
     """Serve the plugin."""
     settings, listener = _check(host, port, workers)
 
-    def announce() -> None:
+    def announce(_document: bytes) -> None:
         import logging
 
-        logging.getLogger("plugin").info("listening on %s", settings.base_url)
+        host = f"[{settings.host}]" if ":" in settings.host else settings.host
+        logging.getLogger("plugin").info("listening on http://%s:%s", host, settings.port)
 
     _listen(settings, listener, announce)
 
@@ -45,7 +47,11 @@ def up(host: Host = None, port: Port = None, workers: Workers = None) -> None:
     """Serve the plugin, with a first API key if there is none, and say how to call it."""
     settings, listener = _check(host, port, workers)
     key = _first_key(settings)
-    _listen(settings, listener, lambda: typer.echo(_banner(settings, key)))
+
+    def announce(document: bytes) -> None:
+        typer.echo(_banner(settings, key, _example(document)))
+
+    _listen(settings, listener, announce)
     typer.echo("stopped")
 
 
@@ -101,7 +107,9 @@ def _why_not(error: OSError, host: str, port: int) -> str:
             return f"{host} is no address of this machine ({error.strerror}); set PLUGIN_HOST"
 
 
-def _listen(settings: "Settings", listener: socket.socket, announce: Callable[[], None]) -> None:
+def _listen(
+    settings: "Settings", listener: socket.socket, announce: Callable[[bytes], None]
+) -> None:
     """Serve until a signal; a clean stop returns."""
     import threading
 
@@ -160,8 +168,8 @@ def _log_config(level: str) -> dict[str, Any]:
     }
 
 
-def _when_ready(listener: socket.socket, announce: Callable[[], None]) -> None:
-    """Call `announce` as soon as the service answers."""
+def _when_ready(listener: socket.socket, announce: Callable[[bytes], None]) -> None:
+    """Call `announce` with openapi.json as soon as the service answers."""
     import http.client
 
     address, port = listener.getsockname()[:2]
@@ -169,13 +177,13 @@ def _when_ready(listener: socket.socket, announce: Callable[[], None]) -> None:
     connection = http.client.HTTPConnection(address, port, timeout=_READY_SECONDS)
     try:
         # The port is open already: this waits in the queue until the service takes it.
-        connection.request("GET", "/healthz")
-        connection.getresponse().read()
+        connection.request("GET", "/openapi.json")
+        document = connection.getresponse().read()
     except (OSError, http.client.HTTPException):
         return
     finally:
         connection.close()
-    announce()
+    announce(document)
 
 
 def _first_key(settings: "Settings") -> str | None:
@@ -192,7 +200,37 @@ def _first_key(settings: "Settings") -> str | None:
         engine.dispose()
 
 
-def _banner(settings: "Settings", key: str | None) -> str:
+def _opens(settings: "Settings", file: Path) -> bool:
+    """Whether the kept key is there and still opens the gate."""
+    import time
+
+    from plugin.auth.keys import KeyStore, hash_key
+    from plugin.storage.database import open_blocking
+
+    try:
+        kept = hash_key(file.read_bytes().strip())
+    except OSError:
+        return False
+    engine = open_blocking(settings.database)
+    try:
+        records = KeyStore(engine, time.time).list()
+    finally:
+        engine.dispose()
+    return any(record.hash == kept and record.state(time.time()) == "active" for record in records)
+
+
+def _example(document: bytes) -> str:
+    """The path of an operation that can be called without knowing anything; else the document's."""
+    import json
+
+    for path, item in json.loads(document)["paths"].items():
+        asked = item.get("get", {}).get("parameters", ())
+        if "get" in item and not any(parameter.get("required") for parameter in asked):
+            return str(path)
+    return "/openapi.json"
+
+
+def _banner(settings: "Settings", key: str | None, example: str) -> str:
     from shlex import quote
 
     from plugin.auth.first_key import FILE
@@ -200,8 +238,9 @@ def _banner(settings: "Settings", key: str | None) -> str:
     base, file = settings.base_url, (settings.data_dir / FILE).absolute()
     bearer = f'"Authorization: Bearer $(cat {quote(str(file))})"'
     kept = f"in {file} (only you can read it)"
-    if not file.exists():
-        kept = "made before; `plugin keys create --name NAME` makes another"
+    if key is None and not _opens(settings, file):
+        kept = "not at hand; `plugin keys create --name NAME` makes one"
+        bearer = '"Authorization: Bearer $KEY"'
     return "\n".join(
         (
             "gpt-plugin is up; Ctrl-C stops it.",
@@ -210,7 +249,7 @@ def _banner(settings: "Settings", key: str | None) -> str:
             f"  docs      {base}/docs",
             f"  key       {key or kept}",
             *((f"            kept {kept}",) if key else ()),
-            f"  try       curl -H {bearer} {quote(base + '/todos')}",
+            f"  try       curl -H {bearer} {quote(base + example)}",
             f"  later     export OPENAI_API_BASE={base}/v1  # for the GPT API, not built yet",
         )
     )

@@ -57,7 +57,8 @@ def test_it_writes_a_package_a_test_calls_and_a_manifest(example: tuple[Path, li
         *(".well-known/ai-plugin.json", ".well-known/logo.png", "tests/test_lengths.py"),
         *("my_lengths/__init__.py", "my_lengths/lengths.py"),
     }
-    assert (directory / ".env").read_text() == "PLUGIN_OPERATIONS=my_lengths\n"
+    settings = (directory / ".env").read_text().split()
+    assert settings == ["PLUGIN_OPERATIONS=my_lengths", "PLUGIN_BUILT_IN=none"]
     made = json.loads((directory / ".well-known" / "ai-plugin.json").read_text())
     assert made["name_for_model"] == "my_lengths"
     assert manifest.strict(made) == []
@@ -89,7 +90,7 @@ def test_the_last_step_serves_the_operations(example: tuple[Path, list[str]]) ->
         address = _wait_for_address(log, serving)
         document = get(address)
         assert "/lengths/convert" in document["paths"]
-        assert "/todos" in document["paths"]
+        assert "/todos" not in document["paths"]
         made = get(address.replace("openapi.json", ".well-known/ai-plugin.json"))
         assert made["name_for_human"] == "My Lengths"
     finally:
