@@ -15,7 +15,10 @@ An operation is an ordinary FastAPI route in a module with a `router`:
 
 The docstring of the function and those of the fields are what a model reads. Raise the errors of
 `plugin.errors`; declare them as `@operation(..., raises=(NotFound,))`. `PLUGIN_OPERATIONS` names
-the package; `discover` finds it.
+the package; `discover` finds it. See docs/operations.md.
+
+Vectors will join the words of `documents_search` as one more resource asked for here, an `Embedder`
+(texts in, vectors out), once an engine provides it.
 """
 
 from plugin.operations.declaration import Access, access_of, operation
