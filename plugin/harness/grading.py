@@ -45,6 +45,7 @@ _WORDS = {
 _PLAIN_WORDS = {
     FaultKind.NOT_JSON: ("json",),
     FaultKind.MISSING_REQUIRED: ("required", "missing"),
+    FaultKind.NULL_FOR_OPTIONAL: ("omit", "leave", "not null", "not be null", "not nullable"),
 }
 _OF_THE_ERROR = frozenset(
     {
