@@ -33,9 +33,9 @@ _DOCUMENT = Request("GET", "/openapi.json", "", (), b"")
 
 @dataclass(frozen=True, slots=True)
 class Where:
-    """Where the calls go, as the command line says it: to `app`, to `url`, or else to ourselves."""
+    """Where the calls go: to `app` (named, or an object), to `url`, or else to ourselves."""
 
-    app: str | None = None
+    app: str | Application | None = None
     url: str | None = None
     key: str | None = None
     allowed_hosts: tuple[str, ...] = ()
@@ -73,7 +73,9 @@ async def open_service(where: Where) -> AsyncIterator[UnderTest]:
     if where.url:
         opened = _open_url(where.url, where)
     elif where.app:
-        opened = _open_application(_load(where.app), where.app, where.key, where.seconds)
+        application = _load(where.app) if isinstance(where.app, str) else where.app
+        name = where.app if isinstance(where.app, str) else "the application"
+        opened = _open_application(application, name, where.key, where.seconds)
     else:
         opened = _open_ours(where.seconds)
     async with opened as service:
