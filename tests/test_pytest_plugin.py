@@ -355,3 +355,72 @@ def test_a_project_without_calls_notices_nothing(project: Project) -> None:
         f"def test_own():\n    {heavy}\n    assert loaded == ['plugin.pytest_plugin']\n",
     )
     assert project.outcomes() == {"test_own": "passed"}
+
+
+FIXTURES = """
+import pytest
+from notebook.main import DOCUMENT, app
+
+
+@pytest.fixture(scope="module")
+def database():
+    return ["from a fixture"]
+
+
+@pytest.fixture(scope="module")
+def plugin_app(database):
+    async def with_a_fixture(scope, receive, send):
+        async def send_more(message):
+            if message["type"] == "lifespan.startup.complete":
+                app.state.notes.append({"id": 1, "text": database[0]})
+            await send(message)
+
+        await app(scope, receive, send_more)
+
+    return with_a_fixture
+
+
+@pytest.mark.plugin_calls("recorded/*.jsonl")
+def test_recorded(recorded_call, database):
+    assert recorded_call.event.status in (200, None)
+    recorded_call.check()
+
+
+@pytest.mark.plugin_calls("recorded/*.jsonl")
+def test_again(recorded_call):
+    recorded_call.check()
+"""
+
+
+def test_a_test_of_its_own_with_its_own_fixtures(project: Project) -> None:
+    project.write("tests/test_own.py", FIXTURES)
+    project.calls("recorded/notes.jsonl", [("get_note", {"id": 1}), ("invented", {})])
+    assert project.outcomes("tests") == {
+        "test_recorded[get_note[row1]]": "passed",
+        "test_recorded[invented[row2]]": "failure",
+        "test_again[get_note[row1]]": "passed",
+        "test_again[invented[row2]]": "failure",
+    }
+    assert project.lifespans() == ["opened", "closed"], "once for the module"
+    assert "The call was wrong" in project.pytest("tests").stdout
+
+
+def test_a_test_without_a_marker_is_told_of_it(project: Project) -> None:
+    project.write("tests/test_own.py", "def test_own(recorded_call):\n    pass\n")
+    done = project.pytest("tests")
+    assert "test_own: recorded_call needs its files: @pytest.mark.plugin_calls(" in (
+        done.stdout + done.stderr
+    )
+
+
+def test_a_marked_test_without_an_application_of_its_own_uses_the_settings(
+    project: Project,
+) -> None:
+    marked = "import pytest\n\n@pytest.mark.plugin_calls('calls/*.jsonl')\n"
+    body = "def test_own(recorded_call):\n    recorded_call.check()\n"
+    project.write("tests/test_own.py", marked + body)
+    project.calls("calls/notes.jsonl", CALLS[:2])
+    assert project.outcomes("tests") == {
+        "test_own[add_note[row1]]": "passed",
+        "test_own[get_note[row2]]": "passed",
+    }

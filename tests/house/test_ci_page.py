@@ -56,6 +56,18 @@ def project(tmp_path: Path) -> Path:
     return root
 
 
+def test_the_test_of_its_own_passes(project: Path) -> None:
+    (block,) = blocks("ci.md", "python")
+    made = (
+        "import pytest\nfrom my_service.main import app\n\n\ndef create_app(_):\n    return app\n"
+    )
+    made += "\n\n@pytest.fixture(scope='module')\ndef database():\n    return None\n\n\n"
+    (project / "test_calls.py").write_text(made + block)
+    quiet = "-q -p no:cacheprovider -o asyncio_default_fixture_loop_scope=function"
+    done = run(project, f"python -m pytest {quiet} test_calls.py")
+    assert "2 passed" in done.stdout, done.stdout
+
+
 def run(root: Path, script: str) -> "subprocess.CompletedProcess[str]":
     """A step as the runner runs it: bash that stops at the first failure."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("PLUGIN_")}
@@ -120,7 +132,7 @@ def test_a_service_that_breaks_its_contract_is_red(project: Path) -> None:
 
 def test_both_languages_have_the_same_blocks() -> None:
     assert workflow("ci.md") == workflow("ci.zh.md")
-    for language in ("sh", "toml", "text"):
+    for language in ("sh", "toml", "text", "python"):
         assert blocks("ci.md", language) == blocks("ci.zh.md", language)
 
 
