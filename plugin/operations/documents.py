@@ -11,21 +11,23 @@ from plugin.errors import NotFound
 from plugin.operations import CurrentCaller, Database, Now, operation
 from plugin.operations import documents_search as searching
 from plugin.operations import documents_store as store
-from plugin.operations.documents_models import (
-    ChunkMetadata,
-    DeletedDocument,
+from plugin.operations.documents_arguments import (
     Document,
     DocumentFilter,
     DocumentId,
     DocumentMetadata,
+    QueryDocuments,
+    ReadDocument,
+    UpsertDocuments,
+)
+from plugin.operations.documents_replies import (
+    ChunkMetadata,
+    DeletedDocument,
     FoundChunk,
     KnownMetadata,
-    QueryDocuments,
     QueryResult,
     QueryResults,
-    ReadDocument,
     StoredDocument,
-    UpsertDocuments,
     UpsertedDocuments,
 )
 from plugin.operations.reply_size import LARGEST_REPLY, cut, written

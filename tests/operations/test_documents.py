@@ -4,6 +4,7 @@ import json
 import sqlite3
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -103,6 +104,25 @@ def test_storing_an_id_again_replaces_its_chunks(caller: Any) -> None:
     assert found(caller, "apples pears") == []
     assert found(caller, "plums") == ["a"]
     assert caller.get("/documents/a").json()["text"] == "plums"
+
+
+def test_the_index_holds_exactly_the_chunks(caller: Any, tmp_path: Path) -> None:
+    def rewrite(number: int) -> int:
+        text = f"plums {number} 李子\n\n" * (100 * (number % 3) + 1)
+        body = {"documents": [{"id": "same", "text": text}, {"id": str(number), "text": text}]}
+        status: int = caller.post("/documents", json=body).status_code
+        return status
+
+    with ThreadPoolExecutor(4) as pool:
+        assert set(pool.map(rewrite, range(16))) == {200}
+    for number in range(0, 16, 2):
+        caller.delete(f"/documents/{number}")
+    assert sorted(found(caller, "李子", top_k=20, filter={"document_id": "3"})) == ["3"]
+    with closing(sqlite3.connect(tmp_path / "plugin.db")) as database:
+        # compares the index with what it was made from, and raises when they differ
+        database.execute("INSERT INTO document_index (document_index) VALUES ('integrity-check')")
+        held = database.execute("SELECT sum(chunk_count) FROM documents").fetchone()
+        assert held == database.execute("SELECT count(*) FROM document_chunks").fetchone()
 
 
 def test_of_two_with_one_id_the_last_counts(caller: Any) -> None:
@@ -263,6 +283,18 @@ def test_odd_ids_can_be_read_and_deleted(caller: Any, identifier: str) -> None:
     assert caller.delete(path).json()["id"] == identifier
 
 
+@pytest.mark.parametrize("path", ["%00", "%ED%A0%80", "%FF", "a%2Fb", ".a", "%20", "x" * 129])
+def test_an_id_that_cannot_be_is_refused(caller: Any, path: str) -> None:
+    for reply in (caller.get(f"/documents/{path}"), caller.delete(f"/documents/{path}")):
+        assert reply.status_code in {404, 422}
+        assert reply.json()["detail"]
+
+
+@pytest.mark.parametrize("path", ["short?start=-1", "short?start=x", "short?from=1"])
+def test_a_wrong_start_is_refused(caller: Any, path: str) -> None:
+    assert caller.get(f"/documents/{path}").status_code == 422
+
+
 @pytest.mark.parametrize(
     ("document", "argument"),
     [
@@ -275,7 +307,7 @@ def test_odd_ids_can_be_read_and_deleted(caller: Any, identifier: str) -> None:
         ({"text": ["x"]}, "documents[0].text"),
         *(
             ({"text": "x", "id": one}, "documents[0].id")
-            for one in ("", "a/b", "..", "a b", "\n", "query")
+            for one in ("", "a/b", "..", "a b", "\n", "a\n", "query")
         ),
         ({"text": "x", "id": 7}, "documents[0].id"),
         ({"text": "x", "id": "x" * 129}, "documents[0].id"),

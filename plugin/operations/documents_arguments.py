@@ -1,4 +1,4 @@
-"""What documents look like on the wire; the names are those of the ChatGPT retrieval plugin."""
+"""What callers say of documents; the names are those of the ChatGPT retrieval plugin."""
 
 import re
 from datetime import UTC, datetime
@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, WithJsonSchema
 from pydantic.config import JsonDict
 
-from plugin.operations import Arguments, PageText, PlainText, QueryArguments, Reply
+from plugin.operations import Arguments, PageText, PlainText, QueryArguments
 from plugin.operations.documents_store import (
     LONGEST_AUTHOR,
     LONGEST_ID,
@@ -67,7 +67,7 @@ ID_PATTERN = r"^[^\x00-\x20\x7f-\xa0/\\.][^\x00-\x20\x7f-\xa0/\\]*$"
 
 
 def _fit_for_a_path(value: Any) -> Any:
-    if isinstance(value, str) and not re.search(ID_PATTERN, value):
+    if isinstance(value, str) and not re.fullmatch(ID_PATTERN, value):
         raise ValueError(
             "an id stands in a path: leave out spaces, slashes and control characters, and a dot "
             "in front"
@@ -83,7 +83,7 @@ DocumentId = Annotated[
     Field(min_length=1, max_length=LONGEST_ID, json_schema_extra={"pattern": ID_PATTERN}),
 ]
 
-_ABOUT: JsonDict = {
+ABOUT_EXAMPLE: JsonDict = {
     "title": "Refund policy",
     "source": "handbook",
     "source_id": "hb-12",
@@ -91,19 +91,15 @@ _ABOUT: JsonDict = {
     "author": "Li Wei",
     "created_at": "2026-03-01T09:00:00Z",
 }
-_TEXT = "Customers can return goods within 30 days and get their money back."
-_DOCUMENT: JsonDict = {"id": "refunds", "text": _TEXT, "metadata": _ABOUT}
-_QUERY: JsonDict = {"query": "return goods money back", "filter": {"source": "handbook"}}
-_FOUND_IN: JsonDict = {**_ABOUT, "document_id": "refunds"}
-_FOUND: JsonDict = {"id": "refunds_0", "text": _TEXT, "score": 4.2, "metadata": _FOUND_IN}
-_CUT = "4 of 5 chunks are left out, because the reply would be too long."
-_RESULT: JsonDict = {"query": "return goods money back", "results": [_FOUND]}
+TEXT_EXAMPLE = "Customers can return goods within 30 days and get their money back."
+DOCUMENT_EXAMPLE: JsonDict = {"id": "refunds", "text": TEXT_EXAMPLE, "metadata": ABOUT_EXAMPLE}
+QUERY_EXAMPLE: JsonDict = {"query": "return goods money back", "filter": {"source": "handbook"}}
 
 
 class DocumentMetadata(Arguments):
     """What is known about a document. Leave out what you do not know."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [_ABOUT]})
+    model_config = ConfigDict(json_schema_extra={"examples": [ABOUT_EXAMPLE]})
 
     title: Annotated[PlainText, Field(max_length=LONGEST_TITLE)] | None = None
     """The title; its words count more in a search than those of the text."""
@@ -127,7 +123,7 @@ class DocumentMetadata(Arguments):
 class Document(Arguments):
     """A document to store."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [_DOCUMENT]})
+    model_config = ConfigDict(json_schema_extra={"examples": [DOCUMENT_EXAMPLE]})
 
     id: DocumentId | None = None
     """The id; a stored document with this id is replaced. Without one, a new id is made."""
@@ -142,7 +138,7 @@ class Document(Arguments):
 class UpsertDocuments(Arguments):
     """Documents to store, all or none."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"documents": [_DOCUMENT]}]})
+    model_config = ConfigDict(json_schema_extra={"examples": [{"documents": [DOCUMENT_EXAMPLE]}]})
 
     documents: Annotated[list[Document], Field(min_length=1, max_length=MOST_DOCUMENTS)]
     """The documents; of two with the same id the last one counts."""
@@ -177,7 +173,7 @@ class DocumentFilter(Arguments):
 class DocumentQuery(Arguments):
     """One question to the stored documents."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [_QUERY]})
+    model_config = ConfigDict(json_schema_extra={"examples": [QUERY_EXAMPLE]})
 
     query: Annotated[PlainText, Field(min_length=1, max_length=LONGEST_QUERY)]
     """What to look for, in the words that the documents would use, in their language."""
@@ -193,7 +189,9 @@ class QueryDocuments(Arguments):
     """Questions to the stored documents."""
 
     model_config = ConfigDict(
-        json_schema_extra={"examples": [{"queries": [_QUERY, {"query": "退货 退款", "top_k": 5}]}]}
+        json_schema_extra={
+            "examples": [{"queries": [QUERY_EXAMPLE, {"query": "退货 退款", "top_k": 5}]}]
+        }
     )
 
     queries: Annotated[list[DocumentQuery], Field(min_length=1, max_length=MOST_QUERIES)]
@@ -205,154 +203,3 @@ class ReadDocument(QueryArguments):
 
     start: Annotated[int, Field(ge=0, le=LONGEST_TEXT)] = 0
     """Return the text from this character on; to read on, pass `next_start` of the last reply."""
-
-
-class UpsertedDocuments(Reply):
-    """What was stored."""
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "ids": ["refunds"],
-                    "message": "Stored 1 document in 1 chunk; it is new.",
-                }
-            ]
-        }
-    )
-
-    ids: list[str]
-    """The ids of the documents, in the order in which they came."""
-
-    message: str
-    """What happened, in one sentence."""
-
-
-class KnownMetadata(Reply):
-    """What is known about a stored document."""
-
-    model_config = ConfigDict(json_schema_extra={"examples": [_ABOUT]})
-
-    title: str | None
-    """The title."""
-
-    source: str | None
-    """Where it comes from."""
-
-    source_id: str | None
-    """Its id at the source."""
-
-    url: str | None
-    """Where it can be read; name it when you quote the document."""
-
-    created_at: datetime | None
-    """When it was written, in UTC."""
-
-    author: str | None
-    """Who wrote it."""
-
-
-class ChunkMetadata(KnownMetadata):
-    """The document that a chunk is part of."""
-
-    model_config = ConfigDict(json_schema_extra={"examples": [_FOUND_IN]})
-
-    document_id: str
-    """The id of the document; get_document reads the whole."""
-
-
-class FoundChunk(Reply):
-    """A part of a document that fits the question."""
-
-    model_config = ConfigDict(json_schema_extra={"examples": [_FOUND]})
-
-    id: str
-    """The id of the document and the number of the chunk."""
-
-    text: str
-    """What it says."""
-
-    score: float
-    """How well it fits; greater is better, comparable within one question."""
-
-    metadata: ChunkMetadata
-    """The document that it is part of."""
-
-
-class QueryResult(Reply):
-    """What was found for one question."""
-
-    model_config = ConfigDict(json_schema_extra={"examples": [_RESULT]})
-
-    query: str
-    """The question."""
-
-    results: list[FoundChunk]
-    """The chunks that fit, best first; empty when no word of the question occurs."""
-
-
-class QueryResults(Reply):
-    """What was found, question by question."""
-
-    model_config = ConfigDict(
-        json_schema_extra={"examples": [{"results": [_RESULT], "note": _CUT}]}
-    )
-
-    results: list[QueryResult]
-    """One for each question, in their order."""
-
-    note: str | None
-    """What was left out and how to get it; null when nothing was."""
-
-
-class StoredDocument(Reply):
-    """A stored document, or as much of it as one reply holds."""
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    **_DOCUMENT,
-                    "updated_at": "2026-11-23T09:30:00Z",
-                    "next_start": 89805,
-                    "note": "This is a part of 200000 characters.",
-                }
-            ]
-        }
-    )
-
-    id: str
-    """The id of the document."""
-
-    text: str
-    """Its text from `start` on."""
-
-    metadata: KnownMetadata
-    """What is known about it."""
-
-    updated_at: datetime
-    """When it was stored last, in UTC."""
-
-    next_start: int | None
-    """The `start` of what follows; null at the end of the text."""
-
-    note: str | None
-    """Said when the text goes on; null otherwise."""
-
-
-class DeletedDocument(Reply):
-    """A document that is gone."""
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {"id": "refunds", "message": "Deleted document refunds (Refund policy), 1 chunk."}
-            ]
-        }
-    )
-
-    id: str
-    """The id that named it."""
-
-    message: str
-    """What happened, in one sentence."""
