@@ -16,6 +16,7 @@ _GROUPS = (
     "replay",
     "drift",
     "record",
+    "auth_matrix",
 )
 
 

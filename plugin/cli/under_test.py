@@ -1,7 +1,8 @@
 """The service that a replay sends to: ours on a throw-away database, an application, or a URL."""
 
+import asyncio
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from importlib import import_module
@@ -19,11 +20,14 @@ from plugin.harness.exchange import Response, Send, Unreachable
 from plugin.harness.refusals import State
 
 if TYPE_CHECKING:
+    from plugin.auth.keys import KeyStore
     from plugin.outbound.client import GuardedClient
 
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 _HIDDEN = "[the key]"
 _SHORTEST_SECRET = 8
+_PATIENCE = 10.0
+"""Seconds to wait for a service to take a connection."""
 """Shorter keys are words that an answer may well hold by chance."""
 _OF_THE_GATE = frozenset({"api_keys", "api_key_changes", "alembic_version"})
 """Tables that every call may touch, whatever its operation does."""
@@ -67,6 +71,11 @@ class UnderTest:
         return read(response.body)
 
 
+def has_base_path(where: Where) -> bool:
+    """Whether `--url` says itself under which path the service lies."""
+    return bool(where.url and urlsplit(where.url).path.strip("/"))
+
+
 @asynccontextmanager
 async def open_service(where: Where) -> AsyncIterator[UnderTest]:
     """Open the service; what it needed is closed and removed at the end."""
@@ -77,13 +86,19 @@ async def open_service(where: Where) -> AsyncIterator[UnderTest]:
         name = where.app if isinstance(where.app, str) else "the application"
         opened = _open_application(application, name, where.key, where.seconds)
     else:
-        opened = _open_ours(where.seconds)
+        opened = open_ours(where.seconds, _one_key)
     async with opened as service:
         yield replace(service, send=_hiding(where.key, service.send))
 
 
 @asynccontextmanager
-async def _open_ours(seconds: float) -> AsyncIterator[UnderTest]:
+async def open_ours(
+    seconds: float, make_keys: "Callable[[KeyStore], str | None]", **changes: Any
+) -> AsyncIterator[UnderTest]:
+    """Ours on a throw-away database, with the keys that are made in it.
+
+    The key that `make_keys` returns goes with each call. `changes` are settings.
+    """
     import time
 
     from plugin.app import create_app
@@ -95,12 +110,17 @@ async def _open_ours(seconds: float) -> AsyncIterator[UnderTest]:
 
     with TemporaryDirectory(prefix="plugin-replay-") as directory:
         settings = load().model_copy(
-            update={"data_dir": Path(directory), "database_url": None, "log_level": "error"}
+            update={
+                "data_dir": Path(directory),
+                "database_url": None,
+                "log_level": "error",
+                **changes,
+            }
         )
         upgrade(settings.database)
         engine = open_blocking(settings.database)
         try:
-            key = KeyStore(engine, time.time).create("replay", ("*",)).key
+            key = make_keys(KeyStore(engine, time.time))
         finally:
             engine.dispose()
         application = create_app(settings)
@@ -108,6 +128,10 @@ async def _open_ours(seconds: float) -> AsyncIterator[UnderTest]:
         with ContentsOf(settings.database, _OF_THE_GATE) as state:
             async with opened as service:
                 yield replace(service, state=state)
+
+
+def _one_key(store: "KeyStore") -> str | None:
+    return store.create("replay", ("*",)).key
 
 
 @asynccontextmanager
@@ -161,14 +185,30 @@ async def _open_url(url: str, where: Where) -> AsyncIterator[UnderTest]:
     from plugin.outbound.client import GuardedClient, Limits
 
     host = urlsplit(url).hostname or ""
+    if not host:
+        raise CannotRun(f"--url {url} is no address; write it as http://127.0.0.1:9000")
     if host not in _LOOPBACK and host not in map(str.lower, where.allowed_hosts):
         raise CannotRun(
-            f"{host or url} is not this machine; --allow-host {host} sends the calls there"
+            f"{host} is not this machine; --allow-host {host} sends the calls there"
         )
+    await _knock(url)
     limits = Limits(total=where.seconds, body=50_000_000)
     async with GuardedClient(trusted=(url,), limits=limits) as client:
         send = _http_sender(client, url.rstrip("/"), _authorization(where.key))
         yield UnderTest(url, send)
+
+
+async def _knock(url: str) -> None:
+    """A service that is not there has broken no contract: that is for the caller to mend."""
+    parts = urlsplit(url)
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    try:
+        opening = asyncio.open_connection(parts.hostname, port)
+        _, writer = await asyncio.wait_for(opening, _PATIENCE)
+    except (OSError, TimeoutError):
+        raise CannotRun(f"nothing answers at {url}; start the service, or mend --url") from None
+    writer.close()
+    await writer.wait_closed()
 
 
 def _http_sender(client: "GuardedClient", base: str, headers: tuple[tuple[str, str], ...]) -> Send:
