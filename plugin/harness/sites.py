@@ -1,8 +1,7 @@
 """The places of a call's arguments, each with the schemas that hold there."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import jsonschema_rs
@@ -13,8 +12,11 @@ from plugin.harness.edits import Path
 
 Schemas = tuple[dict[str, Any], ...]
 
+_IN_PLACE = frozenset({"$ref", "allOf", "anyOf", "if"})
+"""Keywords that say more of the same value by other schemas."""
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, slots=True)
 class Site:
     """One place: the value there, MISSING for an optional key that a call left out.
 
@@ -32,13 +34,13 @@ class Site:
         """Whether it is the value of a key, not an item of a list or the whole."""
         return bool(self.path) and isinstance(self.path[-1], str)
 
-    @cached_property
+    @property
     def types(self) -> frozenset[str]:
         """The types that all the schemas allow; empty where none says."""
         stated = [frozenset(types_of(schema)) for schema in self.schemas if "type" in schema]
         return frozenset.intersection(*stated) if stated else frozenset()
 
-    @cached_property
+    @property
     def enum(self) -> list[Any] | None:
         """The values that are allowed, where they are counted out."""
         for schema in self.schemas:
@@ -48,18 +50,21 @@ class Site:
                 return list(schema["enum"])
         return None
 
-    @cached_property
+    @property
     def properties(self) -> dict[str, Any]:
         """The keys that an object lists, with the schema of each."""
-        listed = [schema.get("properties", {}) for schema in self.schemas]
-        return listed[0] if len(listed) == 1 else {k: v for part in listed for k, v in part.items()}
+        if len(self.schemas) == 1:
+            listed: dict[str, Any] = self.schemas[0].get("properties", {})
+            return listed
+        parts = [schema.get("properties", {}) for schema in self.schemas]
+        return {key: part for listed in parts for key, part in listed.items()}
 
-    @cached_property
+    @property
     def required_keys(self) -> frozenset[str]:
         """The keys that an object has to have."""
         return frozenset(key for schema in self.schemas for key in schema.get("required", ()))
 
-    @cached_property
+    @property
     def is_closed(self) -> bool:
         """Whether an object takes the keys that it lists and no others."""
         return any(
@@ -77,49 +82,62 @@ class Sites:
 
     def of(self, arguments: Any) -> list[Site]:
         """The whole, then every place inside it that a schema speaks of."""
-        root = Site((), arguments, ())
-        return list(self._walk((), arguments, (self._schema.root,), required=False)) or [root]
+        found: list[Site] = []
+        self._walk(found, (), arguments, (self._schema.root,))
+        return found or [Site((), arguments, ())]
 
     def _walk(
-        self, path: Path, value: Any, schemas: tuple[Any, ...], *, required: bool
-    ) -> Iterator[Site]:
-        seen: set[int] = set()
-        holding = tuple(found for schema in schemas for found in self._holding(schema, value, seen))
+        self,
+        found: list[Site],
+        path: Path,
+        value: Any,
+        schemas: tuple[Any, ...],
+        *,
+        required: bool = False,
+    ) -> None:
+        holding = self._holding(schemas, value)
         if not holding:
             return
         site = Site(path, value, holding, required)
-        yield site
+        found.append(site)
         if isinstance(value, dict):
-            yield from self._keys(site)
+            self._keys(found, site)
         elif isinstance(value, list):
             for index, item in enumerate(value):
                 parts = tuple(_item(schema, index) for schema in holding)
-                yield from self._walk((*path, index), item, parts, required=False)
+                self._walk(found, (*path, index), item, parts)
 
-    def _keys(self, site: Site) -> Iterator[Site]:
+    def _keys(self, found: list[Site], site: Site) -> None:
         required = site.required_keys
         for key, value in site.value.items():
-            parts = tuple(_member(schema, key) for schema in site.schemas)
-            yield from self._walk((*site.path, key), value, parts, required=key in required)
+            parts = tuple([_member(schema, key) for schema in site.schemas])
+            self._walk(found, (*site.path, key), value, parts, required=key in required)
         for key, part in site.properties.items():
             if key not in site.value:
-                yield from self._walk((*site.path, key), MISSING, (part,), required=False)
+                self._walk(found, (*site.path, key), MISSING, (part,))
 
-    def _holding(self, schema: Any, value: Any, seen: set[int]) -> Iterator[dict[str, Any]]:
-        """A schema and what it says of the same value through references and branches."""
-        if not isinstance(schema, dict) or id(schema) in seen:
+    def _holding(self, schemas: tuple[Any, ...], value: Any) -> Schemas:
+        """Schemas and what they say of the same value through references and branches."""
+        if len(schemas) == 1 and _says_all(schemas[0]):
+            return schemas
+        found: list[dict[str, Any]] = []
+        for schema in schemas:
+            self._gather(found, schema, value)
+        return tuple(found)
+
+    def _gather(self, found: list[dict[str, Any]], schema: Any, value: Any) -> None:
+        if not isinstance(schema, dict) or any(schema is known for known in found):
             return
-        seen.add(id(schema))
-        yield schema
+        found.append(schema)
         if "$ref" in schema:
-            yield from self._holding(self._schema.target(schema["$ref"]), value, seen)
+            self._gather(found, self._schema.target(schema["$ref"]), value)
         for part in schema.get("allOf", ()):
-            yield from self._holding(part, value, seen)
+            self._gather(found, part, value)
         if "anyOf" in schema:
-            yield from self._holding(self._branch(schema["anyOf"], value), value, seen)
+            self._gather(found, self._branch(schema["anyOf"], value), value)
         if "if" in schema and value is not MISSING:
             branch = "then" if self._fits(schema["if"], value) else "else"
-            yield from self._holding(schema.get(branch, True), value, seen)
+            self._gather(found, schema.get(branch, True), value)
 
     def _branch(self, branches: list[Any], value: Any) -> Any:
         """The branch that the value fits; for a key left out, the first that is not null."""
@@ -134,6 +152,11 @@ class Sites:
             document = self._schema.document(schema)
             self._validators[id(schema)] = jsonschema_rs.Draft202012Validator(document)
         return self._validators[id(schema)].is_valid(value)
+
+
+def _says_all(schema: Any) -> bool:
+    """Whether a schema says nothing by other schemas, as most do."""
+    return isinstance(schema, dict) and schema.keys().isdisjoint(_IN_PLACE)
 
 
 def _is_null(branch: Any) -> bool:
