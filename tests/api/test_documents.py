@@ -92,6 +92,8 @@ def test_every_operation_says_whether_it_is_consequential(document: Document) ->
     said = {
         one["operationId"]: one["x-openai-isConsequential"] for _, _, one in operations(document)
     }
+    read_only = [one["operationId"] for *_, one in operations(document) if "x-read-only" in one]
+    assert read_only == ["query_documents"]
     consequential = [name for name, one in said.items() if one]
     assert consequential == ["delete_document", "delete_todo"]
     assert set(said.values()) == {True, False}

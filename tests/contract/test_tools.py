@@ -126,6 +126,23 @@ def test_hints_come_from_the_method_and_the_author(
     assert tuple(annotations[key] for key in keys) == hints
 
 
+@pytest.mark.parametrize(
+    ("said", "hints"),
+    [
+        ({"x-read-only": True}, (True, False, True)),
+        ({"x-read-only": "true"}, (False, True, False)),
+        ({"x-read-only": True, "x-openai-isConsequential": True}, (False, True, False)),
+    ],
+)
+def test_an_author_may_say_that_a_post_only_reads(
+    said: dict[str, Any], hints: tuple[bool, ...]
+) -> None:
+    contract = read(json.dumps(document({"/x": {"post": said}})))
+    annotations = make_tools(contract, "mcp").tools[0]["annotations"]
+    keys = ("readOnlyHint", "destructiveHint", "idempotentHint")
+    assert tuple(annotations[key] for key in keys) == hints
+
+
 def test_a_large_answer_is_not_listed() -> None:
     properties = {
         f"p{number}": {"type": "string", "description": "x" * 100} for number in range(60)
