@@ -14,6 +14,10 @@ from plugin.errors import BodyTooLarge
 _SANE_ID = re.compile(rb"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
 
+# What is sent by mistake in the wrong header must not reach the log.
+_SECRET = re.compile(rb"gpk_|sk-|eyJ[A-Za-z0-9_-]*\.")
+
+
 class AccessRecords(Protocol):
     """Where one record a request goes."""
 
@@ -73,7 +77,7 @@ class RequestLog:
 
 def _request_id(scope: Scope) -> str:
     for name, value in scope["headers"]:
-        if name == b"x-request-id" and _SANE_ID.fullmatch(value):
+        if name == b"x-request-id" and _SANE_ID.fullmatch(value) and not _SECRET.match(value):
             return str(value, "ascii")
     return "req_" + urandom(12).hex()
 

@@ -132,6 +132,7 @@ async def _replay(where: "Where", run: _Run) -> bool:
 async def _events(
     service: "UnderTest", where: "Where", run: _Run
 ) -> "AsyncIterator[Replayed | Unreadable]":
+    from plugin.cli.under_test import has_base_path
     from plugin.contract.names import names
     from plugin.contract.openapi import read
     from plugin.harness import repair, transcript
@@ -144,7 +145,12 @@ async def _events(
         operations=names(contract),
         send=way.send,
         checks=Checks(Limits(run.max_characters, run.max_seconds * 1000)),
-        rules=Rules(bool(where.url), run.allow_consequential, repair.Mode(run.repair)),
+        rules=Rules(
+            bool(where.url),
+            run.allow_consequential,
+            repair.Mode(run.repair),
+            relative_servers=not has_base_path(where),
+        ),
     )
     runner = run.mistakes.refusals(replay, service.state) if run.mistakes else replay
     with open_calls(run.calls) as stream:

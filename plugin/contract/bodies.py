@@ -46,8 +46,11 @@ class BodyRead:
     flat: Mapping[str, Any] | None = None
 
 
-def read_body(source: Source, node: Any, pointer: str, *, with_parameters: bool) -> BodyRead | None:
-    """The body that `requestBody` declares. Raises NotUsable when no call can be written in it."""
+def read_body(source: Source, node: Any, pointer: str, beside: frozenset[str]) -> BodyRead | None:
+    """The body that `requestBody` declares; `beside` names the parameters that join it.
+
+    Raises NotUsable when no call can be written in it.
+    """
     node, pointer = source.follow(node, pointer)
     content = mapping(mapping(node).get("content"))
     if not content:
@@ -59,7 +62,7 @@ def read_body(source: Source, node: Any, pointer: str, *, with_parameters: bool)
     media = mapping(content[declared])
     schema = media.get("schema", {"type": "string"} if media_type.startswith("text/") else {})
     fragment = source.requests.fragment(schema, child(where, "schema"))
-    flat = _flat(source, fragment, with_parameters=with_parameters)
+    flat = _flat(source, fragment, beside)
     body = Body(
         media_type=media_type,
         schema=source.requests.whole(fragment),
@@ -91,7 +94,7 @@ def _media_type(content: Mapping[str, Any], pointer: str) -> tuple[str, str]:
     )
 
 
-def _flat(source: Source, fragment: Fragment, *, with_parameters: bool) -> Mapping[str, Any] | None:
+def _flat(source: Source, fragment: Fragment, beside: frozenset[str]) -> Mapping[str, Any] | None:
     """The object that the body's properties belong to, if they can stand among the arguments."""
     try:
         schema = source.merger.whole(fragment.schema)
@@ -99,25 +102,32 @@ def _flat(source: Source, fragment: Fragment, *, with_parameters: bool) -> Mappi
         return None
     if not isinstance(schema, dict) or not schema.get("properties"):
         return None
-    free = _FREE if with_parameters else _FREE | _ALONE
+    free = _FREE if beside else _FREE | _ALONE
     if schema.get("type", "object") != "object" or not set(schema) <= free:
         return None
-    return _asked_for(source, schema)
+    return _asked_for(source, schema, beside)
 
 
-def _asked_for(source: Source, schema: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The object without the properties that only the service sets."""
-    properties = {
-        name: value
+def _asked_for(
+    source: Source, schema: Mapping[str, Any], beside: frozenset[str]
+) -> Mapping[str, Any]:
+    """The object, not asking for what only the service sets.
+
+    Such a property stays, as a call that carries it is no wrong call, but for one that a parameter
+    already stands for: the id in the path.
+    """
+    hidden = {
+        name
         for name, value in schema["properties"].items()
-        if not (isinstance(value, dict) and _read_only(source, value))
+        if isinstance(value, dict) and _read_only(source, value)
+    }
+    properties = {
+        name: {**value, "readOnly": True} if name in hidden else value
+        for name, value in schema["properties"].items()
+        if name not in hidden & beside
     }
     asked = {**schema, "properties": properties}
-    asked["required"] = [
-        name
-        for name in schema.get("required", ())
-        if name in properties or name not in schema["properties"]
-    ]
+    asked["required"] = [name for name in schema.get("required", ()) if name not in hidden]
     if not asked["required"]:
         del asked["required"]
     return asked

@@ -139,7 +139,7 @@ class _Reader:
             self._source,
             node.get("requestBody"),
             child(pointer, "requestBody"),
-            with_parameters=bool(parameters),
+            beside=frozenset(parameter.name for parameter, _ in parameters),
         )
         fragments = [fragment for _, fragment in parameters]
         for broken in self._source.requests.broken(

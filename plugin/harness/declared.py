@@ -4,7 +4,7 @@ from collections import OrderedDict
 from typing import Any
 
 from plugin.contract.declared import read_tools
-from plugin.harness.formats.format import objects
+from plugin.harness.formats.format import mapping, objects
 from plugin.harness.json_text import dumps
 from plugin.harness.judge import Judge, Verdict, unjudged
 from plugin.harness.transcript import Reply
@@ -29,12 +29,18 @@ class Judges:
         if judge is None:
             return unjudged(reply.calls)
         verdicts = judge.judge_reply(reply)
-        if not self.knows_every_name(reply):
-            # A name that the request does not list may be one of those shown later.
-            unlisted = unjudged([verdict.call for verdict in verdicts])
-            pairs = zip(verdicts, unlisted, strict=True)
-            return [one if one.call.name in judge.tools else other for one, other in pairs]
-        return verdicts
+        if self._given is not None:
+            return verdicts
+        # A name that the request does not list may be one of those shown later, and a tool of the
+        # provider's own making (bash, a custom tool) is listed without a schema.
+        listed_all, named = self.knows_every_name(reply), _names(list(reply.tools or ()))
+        unlisted = unjudged([verdict.call for verdict in verdicts])
+        return [
+            one
+            if one.call.name in judge.tools or (listed_all and one.call.name not in named)
+            else other
+            for one, other in zip(verdicts, unlisted, strict=True)
+        ]
 
     def judge_of(self, reply: Reply) -> Judge | None:
         """The judge that a reply is judged by, None where there is no contract."""
@@ -53,6 +59,15 @@ class Judges:
         if len(self._made) > _KEPT:
             self._made.popitem(last=False)
         return judge
+
+
+def _names(tools: Any) -> set[str]:
+    """Every name that a list of tools declares, with a schema or without."""
+    found: set[str] = set()
+    for tool in objects(tools):
+        places = (tool, mapping(tool.get("function")), mapping(tool.get("custom")))
+        found.update(place["name"] for place in places if isinstance(place.get("name"), str))
+    return found
 
 
 def _is_open(tools: tuple[Any, ...] | None) -> bool:

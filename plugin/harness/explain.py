@@ -43,8 +43,6 @@ _CONDITIONS = (
     ("not", "a value that its `not` allows"),
     ("propertyNames", "keys that its `propertyNames` allows"),
     ("dependentSchemas", "what its `dependentSchemas` ask for"),
-    ("unevaluatedProperties", "no further keys"),
-    ("unevaluatedItems", "no further items"),
 )
 # What a wrong value costs when the branches of an `anyOf` are compared: a slip in writing is nearer
 # to the branch than a wrong choice, and that nearer than another kind of value.
@@ -107,12 +105,27 @@ class _Walk:
         if allowed is not None and not _fits({"enum": allowed}, value):
             yield _outside_enum(value, allowed, at)
             return
-        yield from self._constraints(schema, value, at)
+        found = [*self._constraints(schema, value, at), *self._inside(schema, value, at)]
+        found += self._in_place(schema, value, at)
+        # What no part of a schema has looked at is known once all parts are content.
+        yield from found or self._unevaluated(schema, value, at)
+
+    def _inside(self, schema: dict[str, Any], value: Any, at: str) -> Iterator[Fault]:
         if isinstance(value, dict):
             yield from self._object(schema, value, at)
         elif isinstance(value, list):
             yield from self._array(schema, value, at)
-        yield from self._in_place(schema, value, at)
+
+    def _unevaluated(self, schema: dict[str, Any], value: Any, at: str) -> Iterator[Fault]:
+        if not {"unevaluatedProperties", "unevaluatedItems"} & schema.keys():
+            return
+        validator = jsonschema_rs.Draft202012Validator(self._schema.document(schema))
+        for error in validator.iter_errors(value):
+            for key in getattr(error.kind, "unexpected", ()):
+                if isinstance(value, dict):
+                    yield _unknown_key(key, [], child(at, key))
+                else:
+                    yield Fault(at, FaultKind.CONSTRAINT, f"{_name(at)}: expected no further items")
 
     def _constraints(self, schema: dict[str, Any], value: Any, at: str) -> Iterator[Fault]:
         for keyword, words in _CONSTRAINTS:
@@ -131,11 +144,8 @@ class _Walk:
 
     def _fits_whole(self, schema: dict[str, Any], keyword: str, value: Any) -> bool:
         """Whether a value fits one keyword that only means something beside its neighbours."""
-        if keyword.startswith("unevaluated"):
-            part = schema
-        else:
-            beside = {"minContains", "maxContains"} if keyword == "contains" else set()
-            part = {key: schema[key] for key in {keyword, *beside} & schema.keys()}
+        beside = {"minContains", "maxContains"} if keyword == "contains" else set()
+        part = {key: schema[key] for key in {keyword, *beside} & schema.keys()}
         return _fits(self._schema.document(part), value)
 
     def _object(self, schema: dict[str, Any], value: dict[str, Any], at: str) -> Iterator[Fault]:
@@ -146,6 +156,8 @@ class _Walk:
             place = child(at, key)
             if key in properties:
                 yield from self._property(properties[key], part, place, key in required)
+                for pattern in _matching(schema, key):
+                    yield from self._property(pattern, part, place, key in required)
             else:
                 near = self._known_key(schema, key)
                 meant.add(near)
@@ -170,10 +182,9 @@ class _Walk:
     def _other_key(
         self, schema: dict[str, Any], key: str, value: Any, at: str, near: str | None
     ) -> Iterator[Fault]:
-        patterns = schema.get("patternProperties", {})
-        matching = [p for p in patterns if _fits({"pattern": p}, key)]
+        matching = _matching(schema, key)
         for pattern in matching:
-            yield from self._property(patterns[pattern], value, at, required=False)
+            yield from self._property(pattern, value, at, required=False)
         more = schema.get("additionalProperties", True)
         if matching or more is True:
             return
@@ -216,6 +227,12 @@ class _Walk:
             seen.add(id(schema))
             schema = self._schema.target(schema["$ref"])
         return schema if isinstance(schema, dict) else {}
+
+
+def _matching(schema: dict[str, Any], key: str) -> list[Any]:
+    """The schemas of `patternProperties` that a key falls under."""
+    patterns = schema.get("patternProperties", {})
+    return [part for pattern, part in patterns.items() if _fits({"pattern": pattern}, key)]
 
 
 def _distance(

@@ -43,7 +43,7 @@ class Fault:
 
 
 # Digits with separators between them, as people and models write them: 1,000  1_000  12.50  -3e5
-_NUMBER = re.compile(r"[+-]?(\d([\d,_' ]*\d)?(\.\d+)?|\.\d+)([eE][+-]?\d+)?")
+_NUMBER = re.compile(r"[+-]?(\d([\d,_' ]*\d)?(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
 _NOT_TEXT = re.compile(r"[\W_]+")
 
 

@@ -4,7 +4,7 @@ Nothing here knows how a request travels (`send`) or how outcomes are shown (`re
 """
 
 from collections.abc import AsyncIterator, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cached_property
 from http import HTTPStatus
@@ -14,7 +14,7 @@ from typing import Any
 import jsonschema_rs
 
 from plugin.contract.operation import Operation
-from plugin.contract.requests import NotExpressible, Request, build
+from plugin.contract.requests import NotExpressible, Request, answer_schema, build
 from plugin.harness.checks import Check, Checks
 from plugin.harness.exchange import Exchange, Response, Send, Unreachable
 from plugin.harness.faults import Fault, FaultKind
@@ -24,7 +24,6 @@ from plugin.harness.mutate import Mutation
 from plugin.harness.repair import Mode, Repaired, Repairs
 from plugin.harness.transcript import Reply, Unreadable
 
-_REFUSES_THE_KEY = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
 _REFUSALS = range(HTTPStatus.BAD_REQUEST, HTTPStatus.INTERNAL_SERVER_ERROR)
 NEEDS_LEAVE = "it is consequential; --allow-consequential sends it over the network"
 CANNOT_CARRY = "HTTP cannot carry it"
@@ -80,11 +79,15 @@ class Replayed:
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What a run may do. `networked` means that calls leave this process."""
+    """What a run may do. `networked` means that calls leave this process.
+
+    `relative_servers` puts the path of a document's relative server (`/api/v1`) before each path.
+    """
 
     networked: bool = False
     allow_consequential: bool = False
     repair: Mode = Mode.OFF
+    relative_servers: bool = True
 
 
 @dataclass
@@ -128,13 +131,13 @@ class Replay:
         operation = self.operations.get(at.name)
         if operation is None or not isinstance(at.arguments, dict):
             return at.outcome(Outcome.CALL_WAS_WRONG, reason="there is nothing to send")
+        unsent = Outcome.CALL_WAS_WRONG if at.is_wrong else Outcome.NOT_SENT
         if self.needs_leave(operation):
-            return at.outcome(Outcome.NOT_SENT, reason=NEEDS_LEAVE)
+            return at.outcome(unsent, reason=NEEDS_LEAVE)
         try:
             request = build(operation, at.arguments)
         except NotExpressible as error:
-            outcome = Outcome.CALL_WAS_WRONG if at.is_wrong else Outcome.NOT_SENT
-            return at.outcome(outcome, reason=f"{CANNOT_CARRY}: {error}")
+            return at.outcome(unsent, reason=f"{CANNOT_CARRY}: {error}")
         return (await self.exchange(at, operation, request))[0]
 
     def needs_leave(self, operation: Operation) -> bool:
@@ -149,6 +152,8 @@ class Replay:
         self, at: "Place", operation: Operation, request: Request
     ) -> tuple[Replayed, Response | None]:
         """Send one request: what became of the call, and what was answered, if anything was."""
+        if self.rules.relative_servers and (prefix := server_path(operation)):
+            request = replace(request, path=prefix + request.path)
         started = perf_counter()
         try:
             response = await self.send(request)
@@ -156,8 +161,8 @@ class Replay:
             check = Check("answer", ok=False, message=str(error))
             return at.outcome(Outcome.SERVICE_BROKE_CONTRACT, checks=(check,)), None
         milliseconds = (perf_counter() - started) * 1000
-        if operation.security and response.status in _REFUSES_THE_KEY:
-            reason = f"the service refused the key ({response.status}); pass one with --key"
+        if operation.security and _refuses_the_key(operation, response):
+            reason = f"the service refused the key ({response.status}); pass another with --key"
             return at.outcome(Outcome.NOT_SENT, status=response.status, reason=reason), None
         checks = self.checks(operation, Exchange(request, response, milliseconds))
         if not at.is_wrong:
@@ -201,6 +206,21 @@ class Place:
         faults, wire = self.verdict.faults, self.verdict.call.arguments
         place = (self.row, self.reply, self.call)
         return Replayed(*place, self.name, known, outcome, faults, arguments=wire, **found)
+
+
+def server_path(operation: Operation) -> str:
+    """The path of the operation's server, where that is relative to wherever the service is."""
+    server = operation.servers[0] if operation.servers else ""
+    return server.rstrip("/") if server.startswith("/") and not server.startswith("//") else ""
+
+
+def _refuses_the_key(operation: Operation, response: Response) -> bool:
+    """A 403 that is declared may be the operation's own answer, unless it speaks of the key."""
+    if response.status != HTTPStatus.FORBIDDEN:
+        return response.status == HTTPStatus.UNAUTHORIZED
+    challenged = any(name == "www-authenticate" for name, _ in response.headers)
+    declared = answer_schema(operation, response.status, response.media_type)
+    return challenged or declared.missing == "status"
 
 
 def is_consequential(operation: Operation) -> bool:

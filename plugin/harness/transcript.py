@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Any, BinaryIO
 
-from plugin.harness import formats
+from plugin.harness import envelopes, formats
 from plugin.harness.argument_schema import type_of
 from plugin.harness.faults import shown
-from plugin.harness.formats import mcp, sse
-from plugin.harness.formats.format import mapping, objects
+from plugin.harness.formats import sse
+from plugin.harness.formats.format import mapping
 from plugin.harness.json_text import NotJson, loads
 from plugin.messages import Call
 
@@ -118,69 +118,17 @@ def _read_lines(lines: Iterable[bytes]) -> Iterator[Reply | Unreadable]:
 
 
 def _read_row(row: int, value: Any) -> Iterator[Reply | Unreadable]:
-    body = _body(value)
+    body = envelopes.reply(value)
     known = formats.recognise(body)
     if known is None:
         yield Unreadable(row, _unknown(body))
         return
-    tools = _declared(value, body)
+    tools = envelopes.declared(value, body)
+    index = -1
     for index, calls in enumerate(known.replies(body)):
         yield Reply(row, index, known.name, calls, tools)
-
-
-def _body(value: Any) -> Any:
-    """What the model answered: the row itself, or its `response`; events joined, text decoded."""
-    row = mapping(value)
-    request = row.get("request")
-    if mcp.FORMAT.recognises(request):  # in MCP the call is the request
-        return request
-    if "response" in row and row.get("object") != "response":
-        value = row["response"]
-        if value is None and request is not None:
-            value = request
-    if isinstance(value, str):
-        return _decode(value)
-    return _joined(value) if isinstance(value, list) else value
-
-
-def _joined(items: list[Any]) -> Any:
-    """A stream that was recorded as the list of its chunks, decoded or as text."""
-    if formats.recognise(items) is not None:
-        return items
-    if items and all(isinstance(item, str) for item in items):
-        return _decode("".join(items))
-    return formats.join(items) if formats.are_events(items) else items
-
-
-def _decode(text: str) -> Any:
-    if sse.looks_like_events(text):
-        events = sse.values(text)
-        body = formats.join(events)
-        failures = (event for event in events if mapping(event).get("error"))
-        return next(failures, text) if body is None else body
-    try:
-        return loads(text)
-    except NotJson:
-        return text
-
-
-def _declared(value: Any, body: Any) -> tuple[Any, ...] | None:
-    """All tools that the recording shows the model: requested, echoed, or found by a search."""
-    places = [mapping(value), mapping(mapping(value).get("request"))]
-    if body is not value:
-        places.append(mapping(body))
-    places += [
-        item
-        for item in objects(mapping(body).get("output"))
-        if item.get("type") in ("tool_search_output", "mcp_list_tools")
-    ]
-    found = [
-        place[key] for place in places for key in ("tools", "functions", "function") if key in place
-    ]
-    # Gemini's clients may send one group of functions without the list around it.
-    lists = [[entries] if isinstance(entries, dict) else entries for entries in found]
-    lists = [entries for entries in lists if isinstance(entries, list)]
-    return tuple(chain.from_iterable(lists)) if lists else None
+    if index < 0 and "response" in mapping(value):
+        yield Unreadable(row, "the recorded response holds no reply of a model")
 
 
 def _unknown(body: Any) -> str:

@@ -12,7 +12,7 @@ from textwrap import indent
 import pytest
 
 from plugin.cli.sources import load
-from plugin.cli.under_test import Where, open_service
+from plugin.cli.under_test import Where, has_base_path, open_service
 from plugin.contract.names import names
 from plugin.contract.openapi import read
 from plugin.errors import CannotRun
@@ -91,7 +91,11 @@ class Run:
             operations=names(contract),
             send=service.send,
             checks=Checks(Limits(int(get("plugin_max_characters")), seconds * 1000)),
-            rules=Rules(bool(where.url), get("plugin_allow_consequential")),
+            rules=Rules(
+                bool(where.url),
+                get("plugin_allow_consequential"),
+                relative_servers=not has_base_path(where),
+            ),
         )
         stream = self._opened.enter_context(self._path.open("rb"))
         self._coming = replay.run(transcript.read(stream))

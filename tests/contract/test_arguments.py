@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from plugin.contract.operation import Operation
+from plugin.contract.slim import Slimmer
 from tests.contract.conftest import ReadOne
 
 
@@ -141,7 +142,8 @@ def test_what_only_the_service_sets_is_not_asked_for(read_one: ReadOne) -> None:
         "required": ["id", "made", "name"],
     }
     operation = read_one(body(schema), components=components)
-    assert names(operation) == ["name", "deep"]
+    assert names(operation) == ["id", "made", "name", "deep"]
+    assert list(Slimmer().slim(operation.schema)["properties"]) == ["name", "deep"]
     assert operation.schema["required"] == ["name"]
     assert operation.schema["properties"]["deep"]["required"] == ["n"]
 

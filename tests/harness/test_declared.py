@@ -96,3 +96,23 @@ def test_tools_with_long_numbers_in_them() -> None:
     tool = {"name": "f", "input_schema": schema}
     verdicts = Judges().verdicts(reply((tool,), Call("1", "f", f'{{"a": {2**81}}}')))
     assert faults(verdicts) == [["constraint"]]
+
+
+@pytest.mark.parametrize(
+    ("tool", "name"),
+    [
+        ({"type": "bash_20250124", "name": "bash"}, "bash"),
+        ({"type": "custom", "name": "sh", "format": {"type": "text"}}, "sh"),
+        ({"type": "custom", "custom": {"name": "sh"}}, "sh"),
+    ],
+)
+def test_a_tool_that_is_declared_without_a_schema_is_not_unknown(
+    tool: dict[str, Any], name: str
+) -> None:
+    known = {"name": "f", "input_schema": {"type": "object", "properties": {}}}
+    for tools in ((tool,), (tool, known)):
+        reply = Reply(1, 0, "anthropic", (Call(None, name, {"command": "ls"}),), tools)
+        verdict = Judges().verdicts(reply)[0]
+        assert (verdict.contract, verdict.faults) == (False, ())
+    other = Reply(1, 0, "anthropic", (Call(None, "g", {}),), (tool, known))
+    assert [fault.fault for fault in Judges().verdicts(other)[0].faults] == ["unknown_function"]

@@ -41,7 +41,9 @@ def test_only_the_condition_that_holds_is_explained() -> None:
 def test_unevaluated_keys_and_items() -> None:
     schema = {"allOf": [{"properties": {"a": {}}}], "unevaluatedProperties": False}
     assert found(schema, {"a": 1}) == []
-    assert found(schema, {"a": 1, "b": 2}) == [("", "constraint")]
+    assert found(schema, {"a": 1, "b": 2}) == [("/b", "unknown_key")]
+    schema["allOf"] = [{"properties": {"a": {"type": "integer"}}}]
+    assert found(schema, {"a": "1"}) == [("/a", "number_as_string")]
     schema = {"properties": {"p": {"prefixItems": [{}], "unevaluatedItems": False}}}
     assert found(schema, {"p": [1, 2]}) == [("/p", "constraint")]
 

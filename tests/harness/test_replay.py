@@ -186,7 +186,7 @@ async def test_a_refused_key_is_no_verdict(status: int) -> None:
         event = await outcome(call, Planted(status, PROBLEM), document=SECURED)
         assert event.outcome is Outcome.NOT_SENT
         assert event.status == status
-        assert event.reason == f"the service refused the key ({status}); pass one with --key"
+        assert event.reason == f"the service refused the key ({status}); pass another with --key"
 
 
 WRONG_CALLS: list[tuple[str, Planted, Outcome, list[str]]] = [

@@ -31,7 +31,15 @@ def find(body: Any) -> list[dict[str, Any]] | None:
     """The list of messages that a row is, or has under one of its keys."""
     if _is_list(body):
         return list(body)
-    return next((value for value in mapping(body).values() if _is_list(value)), None)
+    lists = [value for value in mapping(body).values() if _is_list(value)]
+    return next(filter(_speaks, lists), lists[0] if lists else None)
+
+
+def _speaks(items: list[dict[str, Any]]) -> bool:
+    """Whether the model says something in this list; a prompt may stand beside its completion."""
+    return any(
+        text(item.get("role")) in _SPEAKERS or openai_responses.item_call(item) for item in items
+    )
 
 
 def _recognises(body: Any) -> bool:
