@@ -53,19 +53,16 @@ def declared(row: Any, body: Any) -> tuple[Any, ...] | None:
 def _found(value: Any, depth: int) -> Any:
     """The reply in a value: under a key that says so before what the value itself looks like."""
     value = _decoded(value)
-    if isinstance(value, dict) and depth < _DEPTH and not _is_whole(value):
+    known = formats.recognise(value)
+    # The keys of a provider's own answer are not a recorder's; messages may lie beside one.
+    whole = known is not None and known.name != "messages"
+    if isinstance(value, dict) and depth < _DEPTH and not whole:
         for key in _REPLIES:
             if isinstance(value.get(key), dict | list | str):
                 inner = _found(value[key], depth + 1)
                 if inner is not None:
                     return inner
-    return value if formats.recognise(value) else None
-
-
-def _is_whole(value: dict[str, Any]) -> bool:
-    """Whether a value is a provider's own answer, whose keys are not a recorder's."""
-    known = formats.recognise(value)
-    return known is not None and known.name != "messages"
+    return value if known else None
 
 
 def _nearest(row: Any) -> Any:
