@@ -175,4 +175,6 @@ def _unpacked(content: bytes, limit: int) -> bytes:
         raise NotAReply(f"it cannot be unpacked: {error}") from None
     if len(found) > limit:
         raise NotAReply(f"it is larger than {limit} bytes")
+    if not unpacker.eof:
+        raise NotAReply("it cannot be unpacked: it is cut off")
     return found

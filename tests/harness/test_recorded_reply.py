@@ -26,12 +26,12 @@ PARAMETERS = {
 }
 ARGUMENTS = {"to": "alice@corp.io", "list": "all@corp.io", "password": "hunter2"}
 TEXT = json.dumps(ARGUMENTS)
-OPENAI = {"model": "gpt-4o", "tools": [{"type": "function", "function": {"name": "send"}}]}
-OPENAI["tools"][0]["function"]["parameters"] = PARAMETERS  # type: ignore[index]
+FUNCTION = {"name": "send", "parameters": PARAMETERS}
+OPENAI = {"model": "gpt-4o", "tools": [{"type": "function", "function": FUNCTION}]}
 FLAT = {"model": "gpt-5", "tools": [{"type": "function", "name": "send", "parameters": PARAMETERS}]}
 ANTHROPIC = {"model": "claude", "tools": [{"name": "send", "input_schema": PARAMETERS}]}
 GEMINI = {"tools": [{"functionDeclarations": [{"name": "send", "parameters": PARAMETERS}]}]}
-LEGACY = {"model": "gpt-3.5", "functions": [{"name": "send", "parameters": PARAMETERS}]}
+LEGACY = {"model": "gpt-3.5", "functions": [FUNCTION]}
 
 
 def chat(message: dict[str, Any]) -> dict[str, Any]:
@@ -87,7 +87,7 @@ MESSAGE = {
         {"type": "tool_use", "id": "toolu_1", "name": "send", "input": ARGUMENTS},
     ],
 }
-ANTHROPIC_EVENTS = [
+ANTHROPIC_EVENTS: list[dict[str, Any]] = [
     {"type": "message_start", "message": {"type": "message", "content": []}},
     {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}},
     *(
@@ -184,7 +184,9 @@ def test_nothing_secret_is_left_and_the_judge_says_the_same(name: str) -> None:
     assert [call.name for call in reply.calls] == ["send"] * len(reply.calls)
     for call in reply.calls:
         found = json.loads(call.arguments) if isinstance(call.arguments, str) else call.arguments
-        assert found == {"to": "user1@example.com", "list": "all@corp.io", "password": "xxxxxx1"}
+        password = found.pop("password")
+        assert found == {"to": "user1@example.com", "list": "all@corp.io"}
+        assert password in ("xxxxxx1", "xxxxxx2"), "short enough for its schema"
     written = json.dumps(row)
     for secret in (KEY, "abcdefgh", "alice", "hunter2"):
         assert secret not in written
