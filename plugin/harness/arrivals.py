@@ -5,7 +5,7 @@ sees what a model invented: an unknown query parameter is an unknown argument.
 """
 
 import re
-from collections.abc import Iterator, Mapping, MutableMapping
+from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -25,10 +25,10 @@ _DEEPEST = 20
 
 
 class Arrivals:
-    """Finds the operation that a request is for."""
+    """Finds the operation that a request is for; `servers` say under which paths they may lie."""
 
-    def __init__(self, operations: Mapping[str, Operation]) -> None:
-        found = [_Template(name, operation) for name, operation in operations.items()]
+    def __init__(self, operations: Mapping[str, Operation], servers: Sequence[str] = ()) -> None:
+        found = [_Template(name, operation, servers) for name, operation in operations.items()]
         # Of two templates that fit, the one with more text of its own is meant.
         self._templates = sorted(found, key=lambda one: one.vagueness)
 
@@ -49,14 +49,14 @@ class Arrivals:
 class _Template:
     """A path of the contract, as an expression that its requests match."""
 
-    def __init__(self, name: str, operation: Operation) -> None:
+    def __init__(self, name: str, operation: Operation, servers: Sequence[str]) -> None:
         self.name = name
         self.operation = operation
         pieces = _PLACEHOLDER.split(operation.path.partition("?")[0])
         self._names = pieces[1::2]
         self.vagueness = (len(self._names), -sum(map(len, pieces[::2])))
         text = "([^/]+)".join(map(re.escape, pieces[::2]))
-        bases = {"", *(urlsplit(url).path.rstrip("/") for url in operation.servers)}
+        bases = {"", *(urlsplit(url).path.rstrip("/") for url in (*operation.servers, *servers))}
         under = "|".join(re.escape(base) for base in sorted(bases, key=len))
         self._expression = re.compile(f"(?:{under}){text}")
 

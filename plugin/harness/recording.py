@@ -203,7 +203,8 @@ async def _nowhere(_: Message) -> None:
 
 
 def _arrivals(document: str | bytes) -> Arrivals:
-    return Arrivals(names(read(document)))
+    contract = read(document)
+    return Arrivals(names(contract), contract.servers)
 
 
 def _document(openapi: str | PathLike[str] | Mapping[str, Any]) -> str | bytes:
