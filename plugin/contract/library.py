@@ -96,7 +96,7 @@ class Library:
     def link(self, reference: Any, base: str, pointer: str) -> str | None:
         """See dialect.Links."""
         try:
-            target = self._references.locate(reference, base)
+            target = self._references.ends(self._references.locate(reference, base))
         except Unresolvable as reason:
             self._current.broken.append(Note(pointer, str(reason)))
             return None

@@ -70,6 +70,9 @@ class _Reader:
         version = str(self._document.get("openapi", ""))
         if not version.startswith(("3.0", "3.1")):
             self._source.note("/openapi", f"version {version!r} was read as OpenAPI 3.1")
+        if webhooks := mapping(self._document.get("webhooks")):
+            reason = f"{len(webhooks)} webhooks: the service calls these itself, no model does"
+            self._source.note("/webhooks", reason)
         if not self._servers(self._document, ""):
             self._source.note(
                 "/servers", "no servers: calls go to the host that serves the document"

@@ -9,6 +9,9 @@ _HOPS = 50
 """References that may point at references before it is called a circle."""
 
 
+_SAYS_NOTHING = frozenset({"$ref", "title", "description", "summary"})
+
+
 class Unresolvable(ValueError):  # noqa: N818 - names say what is wrong
     """A reference that leads nowhere in this document; the message says why."""
 
@@ -33,6 +36,24 @@ class References:
     def value(self, pointer: str) -> Any:
         """What stands at a pointer that `locate` gave."""
         return pointers.look_up(self._document, pointer)
+
+    def ends(self, pointer: str) -> str:
+        """The pointer, if a schema stands at its end. Raises Unresolvable where none ever does.
+
+        A schema that is nothing but a reference says what the next one says; in a circle nobody
+        says anything.
+        """
+        node, seen = self.value(pointer), {pointer}
+        while isinstance(node, dict) and "$ref" in node and node.keys() <= _SAYS_NOTHING:
+            try:
+                following = self.locate(node["$ref"])
+            except Unresolvable:
+                break  # reported where it stands
+            if following in seen:
+                raise Unresolvable(f"the references at {pointer} go in a circle")
+            seen.add(following)
+            node = self.value(following)
+        return pointer
 
     def follow(self, node: Any, pointer: str) -> tuple[Any, str]:
         """The object that `node` is or refers to, however often, and its pointer.

@@ -309,6 +309,9 @@ def _name(pointer: str) -> str:
 
 
 def _unexplained(schema: ArgumentSchema, arguments: Any) -> Iterator[Fault]:
-    for error in schema.validator.iter_errors(arguments):
-        at = reduce(child, error.instance_path, "")
-        yield Fault(at, FaultKind.CONSTRAINT, error.message[:200])
+    try:
+        for error in schema.validator.iter_errors(arguments):
+            at = reduce(child, error.instance_path, "")
+            yield Fault(at, FaultKind.CONSTRAINT, error.message[:200])
+    except ValueError as error:  # nested deeper than jsonschema-rs follows
+        yield Fault("", FaultKind.CONSTRAINT, f"the arguments do not fit: {error}")

@@ -249,3 +249,24 @@ def test_a_damaged_document_never_ends_in_a_crash(which: int, seed: int) -> None
             list(answer.schemas.values())
     for target in ("openai-strict", "mcp"):
         make_tools(contract, target)
+
+
+@pytest.mark.parametrize(
+    "schemas",
+    [
+        {"A": {"$ref": "#/components/schemas/A"}},
+        {"A": {"$ref": "#/components/schemas/B"}, "B": {"$ref": "#/components/schemas/A"}},
+    ],
+)
+def test_references_that_only_go_in_a_circle_are_no_schema(schemas: dict[str, Any]) -> None:
+    body = {"content": {"application/json": {"schema": {"$ref": "#/components/schemas/A"}}}}
+    operation = {"requestBody": body, "responses": {"200": {"description": "Done."}}}
+    document = {
+        "openapi": "3.1.0",
+        "info": {"title": "t", "version": "1"},
+        "paths": {"/a": {"post": operation}, "/b": {"get": {"responses": {}}}},
+        "components": {"schemas": schemas},
+    }
+    contract = read(json.dumps(document))
+    assert [operation.path for operation in contract.operations] == ["/b"]
+    assert "circle" in contract.skipped[0].reason
