@@ -188,9 +188,7 @@ async def _open_url(url: str, where: Where) -> AsyncIterator[UnderTest]:
     if not host:
         raise CannotRun(f"--url {url} is no address; write it as http://127.0.0.1:9000")
     if host not in _LOOPBACK and host not in map(str.lower, where.allowed_hosts):
-        raise CannotRun(
-            f"{host} is not this machine; --allow-host {host} sends the calls there"
-        )
+        raise CannotRun(f"{host} is not this machine; --allow-host {host} sends the calls there")
     await _knock(url)
     limits = Limits(total=where.seconds, body=50_000_000)
     async with GuardedClient(trusted=(url,), limits=limits) as client:
