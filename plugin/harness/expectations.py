@@ -196,22 +196,22 @@ def _checked(event: Replayed, check: Check) -> Replayed:
 def _differs(answer: Mapping[str, Any], response: Response, masks: Sequence[str]) -> str:
     """How an answer differs from the one written down, in words; empty where it does not."""
     if answer.get("status") != response.status:
-        return f"status: {answer.get('status')} was recorded, got {response.status}"
+        return f"status: recorded {answer.get('status')}, got {response.status}"
     text = response.body.decode("utf-8", "replace")
     if "text" in answer:
         masked = Masker().text(text)
         if masked == answer["text"]:
             return ""
-        return f"body: {shown(answer['text'])} was recorded, got {shown(masked)}"
+        return f"body: recorded {shown(answer['text'])}, got {shown(masked)}"
     if "body" not in answer:
         return ""
     try:
         value = loads(text)
     except NotJson as error:
-        return f"body: {shown(answer['body'])} was recorded, what came is not JSON ({error})"
+        return f"body: recorded {shown(answer['body'])}, got no JSON ({error})"
     ignored = Masks([*masks, *(str(mask) for mask in answer.get("masks") or ())])
     found = list(differences(answer["body"], value, "", ignored))
-    told = [f"{at or 'body'}: {was} was recorded, got {now}" for at, was, now in found[:_SHOWN]]
+    told = [f"{at or 'body'}: recorded {was}, got {now}" for at, was, now in found[:_SHOWN]]
     more = [f"and {len(found) - _SHOWN} more"] if len(found) > _SHOWN else []
     return "; ".join(told + more)
 

@@ -87,7 +87,7 @@ async def test_streams_pass_piece_by_piece_and_the_row_is_there_before_the_end(
     file = tmp_path / "calls.jsonl"
     seen: list[tuple[bytes, int]] = []
 
-    async def application(scope: Any, receive: Any, send: Any) -> None:
+    async def application(_scope: Any, receive: Any, send: Any) -> None:
         await receive()
         await send({"type": "http.response.start", "status": 200, "headers": []})
         for piece in (b"one", b"two"):
