@@ -132,7 +132,9 @@ class RecordCalls:
             log.warning("a call of %s was not recorded: %s", arrival.name, error)
 
     def _row(self, arrival: Arrival, seen: "_Seen") -> dict[str, Any] | None:
-        if seen.asked is None:
+        # Who was turned away at the gate has called nothing; sent again with a key, it would.
+        turned_away = arrival.operation.security and seen.status in (401, 403)
+        if seen.asked is None or turned_away:
             return None
         arguments = arrival.arguments(seen.asked)
         masked = self._masker.arguments(arrival.schema, arguments)

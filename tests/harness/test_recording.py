@@ -18,7 +18,7 @@ from plugin.harness.masking import Masker
 from plugin.harness.recorded_reply import Body
 from plugin.harness.recording import RecordCalls, Recorder
 from plugin.harness.row_file import RowFile, RowTooLarge
-from tests.harness.planted import DOCUMENT, Planted, Service
+from tests.harness.planted import DOCUMENT, SECURED, Planted, Service
 from tests.harness.recordings import replies
 
 JSON = (("content-type", "application/json"), ("authorization", "Bearer hunter2"))
@@ -158,6 +158,17 @@ async def test_an_application_that_raises_raises_on(tmp_path: Path) -> None:
     with pytest.raises(Unreachable, match="broken"):
         await ask(RecordCalls(broken, tmp_path / "x", openapi=DOCUMENT), "GET", "/items/1")
     assert rows(tmp_path / "x") == []
+
+
+@pytest.mark.parametrize(("document", "count"), [(SECURED, 0), (DOCUMENT, 1)])
+async def test_who_was_turned_away_has_called_nothing(
+    tmp_path: Path, document: dict[str, Any], count: int
+) -> None:
+    refusing = RecordCalls(
+        Service(Planted(401, {"detail": "no"})), tmp_path / "x", openapi=document
+    )
+    await ask(refusing, "GET", "/items/1")
+    assert len(rows(tmp_path / "x")) == count
 
 
 async def test_packed_answers_are_read(tmp_path: Path) -> None:
