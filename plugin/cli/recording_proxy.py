@@ -6,14 +6,12 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 from urllib.parse import urlsplit
 
+from plugin.cli.reply_in_passing import Headers, Kept, Memory, ReplyInPassing
 from plugin.errors import SourceUnavailable
 from plugin.harness.asgi import Message
 from plugin.harness.json_text import dumps
-from plugin.harness.recorded_reply import Body, has_ended
 from plugin.harness.recording import LARGEST_ROW, Receive, Recorder, Send
 from plugin.outbound.client import GuardedClient, Streamed
-
-Headers = list[tuple[bytes, bytes]]
 
 _HOP_BY_HOP = frozenset(
     {
@@ -25,10 +23,6 @@ _HOP_BY_HOP = frozenset(
 
 _OURS_TO_SAY = frozenset({b"host", b"expect"})
 _READABLE = re.compile(r"\s*(?:gzip|x-gzip|deflate|identity)\s*(?:;.*)?", re.IGNORECASE)
-_MOST_KEPT = 8
-"""Bodies of the largest size that are kept at once; beyond, replies pass without being recorded."""
-
-_TAIL = 200
 
 
 class RecordingProxy:
@@ -50,7 +44,7 @@ class RecordingProxy:
         self._base = urlsplit(upstream).path.rstrip("/")
         self._recorder = recorder
         self._say = say
-        self._memory = _Memory(limit)
+        self._memory = Memory(limit)
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """Handle a request; a WebSocket is refused."""
@@ -85,8 +79,8 @@ class RecordingProxy:
 
     async def _pass(self, scope: Message, upload: "_Upload", send: Send) -> None:
         target = self._target(scope)
-        asked = _Kept(self._memory, wanted=scope["method"] == "POST")
-        reply = _Reply(self._recorder, target, scope["headers"], asked, _Kept(self._memory))
+        asked = Kept(self._memory, wanted=scope["method"] == "POST")
+        reply = ReplyInPassing(self._recorder, target, scope["headers"], asked, Kept(self._memory))
         try:
             async with self._client.stream(
                 scope["method"],
@@ -117,7 +111,7 @@ class RecordingProxy:
         return f"{path}?{query}" if query else path
 
 
-async def _pass_on(answer: Streamed, reply: "_Reply", send: Send) -> None:
+async def _pass_on(answer: Streamed, reply: "ReplyInPassing", send: Send) -> None:
     async for piece in answer.pieces:
         if reply.ends_with(piece):
             await reply.record()
@@ -138,7 +132,7 @@ class _Upload:
         if not self.has_body:
             self._sent.set()
 
-    async def pieces(self, kept: "_Kept") -> AsyncIterator[bytes]:
+    async def pieces(self, kept: "Kept") -> AsyncIterator[bytes]:
         """The body, piece by piece."""
         while True:
             message = await self._receive()
@@ -160,127 +154,6 @@ class _Upload:
         while not self._left.is_set():
             if (await self._receive())["type"] == "http.disconnect":
                 return
-
-
-class _Memory:
-    """How much may be kept to be recorded: of one body, and of all at once."""
-
-    def __init__(self, limit: int) -> None:
-        self.limit = limit
-        self._left = _MOST_KEPT * limit
-
-    def take(self, size: int) -> bool:
-        """Reserve some bytes, if there are as many."""
-        if size > self._left:
-            return False
-        self._left -= size
-        return True
-
-    def give_back(self, size: int) -> None:
-        """Free them again."""
-        self._left += size
-
-
-class _Kept:
-    """A body that is kept while it passes, as long as it is not too large."""
-
-    def __init__(self, memory: _Memory, *, wanted: bool = True) -> None:
-        self._memory = memory
-        self._content = bytearray()
-        self.wanted = wanted
-        self.overflowed = False
-
-    def add(self, piece: bytes) -> None:
-        """Keep a piece, or let go of everything."""
-        if not self.wanted or self.overflowed:
-            return
-        size = len(piece)
-        if len(self._content) + size > self._memory.limit or not self._memory.take(size):
-            self.drop()
-            self.overflowed = True
-        else:
-            self._content += piece
-
-    def drop(self) -> None:
-        """Let go of what is kept."""
-        self._memory.give_back(len(self._content))
-        self._content = bytearray()
-
-    @property
-    def content(self) -> bytes:
-        """What is kept."""
-        return bytes(self._content)
-
-    @property
-    def tail(self) -> str:
-        """The last signs of it."""
-        return self._content[-_TAIL:].decode("utf-8", "replace")
-
-    @property
-    def size(self) -> int:
-        """Its bytes."""
-        return len(self._content)
-
-
-class _Reply:
-    """What may be a model's reply, while it passes."""
-
-    def __init__(
-        self, recorder: Recorder, path: str, headers: Headers, asked: _Kept, answered: _Kept
-    ) -> None:
-        self._recorder = recorder
-        self._path = path
-        self._asked = asked
-        self._answered = answered
-        self._asked_encoding = _header(headers, b"content-encoding")
-        self._encoding = ""
-        self._length = -1
-        self._streamed = False
-        self._candidate = False
-        self.has_begun = False
-
-    def begin(self, answer: Streamed) -> None:
-        """The head of the answer is there."""
-        self.has_begun = True
-        media_type = _header(answer.headers, b"content-type").lower()
-        self._streamed = "event-stream" in media_type
-        successful = 200 <= answer.status < 300  # noqa: PLR2004 - the class of success
-        self._candidate = (
-            self._asked.wanted and successful and (self._streamed or "json" in media_type)
-        )
-        self._encoding = _header(answer.headers, b"content-encoding")
-        length = _header(answer.headers, b"content-length")
-        self._length = int(length) if length.isdecimal() else -1
-
-    def give_up(self, reason: str) -> None:
-        """Let go of what is kept; a reply that is not recorded yet will not be."""
-        if self._candidate:
-            self._recorder.skip(reason)
-        self._candidate = False
-        self._asked.drop()
-        self._answered.drop()
-
-    def ends_with(self, piece: bytes) -> bool:
-        """Keep a piece; whether nothing of the reply comes after it."""
-        if not self._candidate:
-            return False
-        before = self._answered.tail
-        self._answered.add(piece)
-        if self._streamed:
-            return has_ended(before + piece.decode("utf-8", "replace"))
-        return self._answered.size == self._length
-
-    async def record(self) -> None:
-        """Write the row, once; away from the event loop, so that other replies go on."""
-        if not self._candidate:
-            return
-        self._candidate = False
-        if self._asked.overflowed or self._answered.overflowed:
-            self._recorder.skip("it is too large to be kept (see --max-row)")
-            return
-        asked = Body(self._asked.content, self._asked_encoding)
-        answered = Body(self._answered.content, self._encoding)
-        await asyncio.to_thread(self._recorder.reply, self._path, asked, answered)
 
 
 def _towards_upstream(headers: Headers) -> Headers:
@@ -315,11 +188,6 @@ def _end_to_end(headers: Any) -> Headers:
 def _head(answer: Streamed) -> Message:
     headers = _end_to_end(answer.headers)
     return {"type": "http.response.start", "status": answer.status, "headers": headers}
-
-
-def _header(headers: Any, wanted: bytes) -> str:
-    found = (value for name, value in headers if name.lower() == wanted)
-    return str(next(found, b"").decode("latin-1"))
 
 
 async def _refuse(error: SourceUnavailable, send: Send) -> None:
