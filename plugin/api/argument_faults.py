@@ -173,6 +173,8 @@ def _shown(came: Any, path: Sequence[str | int], schema: Schema | None = None) -
     if came is None or (isinstance(came, int | float) and abs(came) <= _SAFE_INTEGER):
         return came
     text = came if isinstance(came, str) else _written(came)
+    if isinstance(came, list | dict) and len(text) <= _LONGEST_VALUE:
+        return _parsed(text, type(came))  # a list is not the text of a list
     return text if len(text) <= _LONGEST_VALUE else f"{text[:_LONGEST_VALUE]}…"
 
 

@@ -1,11 +1,12 @@
 """`plugin replay`: recorded calls against a service, and whose fault each failure is."""
 
 import asyncio
+import sys
 from collections.abc import AsyncIterator, Callable
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 import typer
 
@@ -110,8 +111,9 @@ async def _replay(where: "Where", run: _Run) -> bool:
     from plugin.cli.outcomes import Tally
     from plugin.cli.under_test import open_service
 
-    tally, kept = Grades() if run.mistakes else Tally(), []
-    with _progress(run.as_json) as advance:
+    tally, kept, out = Grades() if run.mistakes else Tally(), [], sys.stdout
+    # What an application in this process prints must not get between the lines of the report.
+    with _progress(run.as_json) as advance, redirect_stdout(sys.stderr):
         async with open_service(where) as service:
             async for event in _events(service, where, run):
                 tally.add(event)
@@ -119,7 +121,7 @@ async def _replay(where: "Where", run: _Run) -> bool:
                 if run.junit:
                     kept.append(event)
                 if run.as_json:
-                    _print_line(event)
+                    _print_line(event, out)
     if run.junit:
         _write_junit(run.junit, kept)
     if not run.as_json:
@@ -174,7 +176,7 @@ def _progress(as_json: bool) -> "Iterator[Callable[[], None]]":  # noqa: FBT001 
         yield lambda: progress.advance(task)
 
 
-def _print_line(event: "Replayed | Unreadable") -> None:
+def _print_line(event: "Replayed | Unreadable", out: TextIO) -> None:
     from plugin.harness import report
     from plugin.harness.json_text import dumps
     from plugin.harness.transcript import Unreadable
@@ -183,7 +185,7 @@ def _print_line(event: "Replayed | Unreadable") -> None:
         line = report.unreadable_line(event)
     else:
         line = report.replayed_line(event)
-    typer.echo(dumps(line))
+    typer.echo(dumps(line).decode(), file=out)
 
 
 def _write_junit(path: Path, events: "list[Replayed | Unreadable]") -> None:

@@ -46,7 +46,9 @@ class AsgiService:
         self._lifespan = asyncio.ensure_future(self._run(scope))
         message = await self._next("lifespan.startup")
         if message is not None and message["type"] == "lifespan.startup.failed":
-            raise Unreachable(f"the application did not start: {message.get('message', '')}")
+            # Some frameworks put a whole traceback here; its last line says what went wrong.
+            *_, why = str(message.get("message") or "it does not say why").strip().splitlines()
+            raise Unreachable(f"the application did not start: {why}")
         return self
 
     async def __aexit__(

@@ -151,7 +151,7 @@ async def _refused(call: Any, body: Any) -> dict[str, Any]:
         ({"zzz": 1}, "/zzz", None, 1, None),
         ({"price": 10**400}, "/price", None, None, None),
         ({"items": [{"name": "a", "count": 10**30}]}, "/items/0/count", None, str(10**30), 100),
-        ([1, 2], "", None, "[1, 2]", None),
+        ([1, 2], "", None, [1, 2], None),
         ("{}", "", None, "{}", {}),
     ],
 )
