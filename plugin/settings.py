@@ -213,14 +213,6 @@ class Settings(Offer):
     def _lower(cls, value: Any) -> Any:
         return value.lower() if isinstance(value, str) else value
 
-    @field_validator("operations")
-    @classmethod
-    def _dotted(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        for name in value:
-            if not all(part.isidentifier() for part in name.split(".")):
-                raise ValueError(name)
-        return value
-
     @field_validator("jwt_issuers")
     @classmethod
     def _distinct(cls, value: tuple[JwtIssuer, ...]) -> tuple[JwtIssuer, ...]:

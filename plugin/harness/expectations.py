@@ -23,7 +23,7 @@ from plugin.harness.exchange import Response, Send, Unreachable
 from plugin.harness.faults import shown
 from plugin.harness.fingerprints import changes, fingerprint
 from plugin.harness.formats.format import mapping, objects
-from plugin.harness.json_text import NotJson, dumps, loads
+from plugin.harness.json_text import NotJson, canonical, loads
 from plugin.harness.judge import decode
 from plugin.harness.masking import Masker
 from plugin.harness.recorded_reply import Body, NotAReply
@@ -241,14 +241,4 @@ def _decoded(arguments: Any) -> Any:
 
 def _key(name: str, arguments: Any) -> Any:
     """What makes two calls the same: name and arguments, however they are written."""
-    return name, dumps(_sorted(_decoded(arguments)))
-
-
-def _sorted(value: Any) -> Any:
-    if isinstance(value, float) and value.is_integer():
-        return int(value)
-    if isinstance(value, list):
-        return [_sorted(item) for item in value]
-    if isinstance(value, dict):
-        return {key: _sorted(value[key]) for key in sorted(value)}
-    return value
+    return name, canonical(_decoded(arguments))

@@ -12,7 +12,7 @@ from plugin.harness.edits import without
 from plugin.harness.explain import explain
 from plugin.harness.faults import Fault, FaultKind
 from plugin.harness.formats.format import mapping, objects
-from plugin.harness.json_text import NotJson, dumps, loads
+from plugin.harness.json_text import NotJson, canonical, loads
 from plugin.harness.transcript import Reply
 from plugin.messages import Call
 
@@ -153,17 +153,7 @@ def _canonical(verdict: Verdict) -> bytes | str:
         value = decode(verdict.call.arguments)
     except ValueError:
         return str(verdict.call.arguments)
-    return dumps(_sorted(value))
-
-
-def _sorted(value: Any) -> Any:
-    if isinstance(value, float) and value.is_integer():
-        return int(value)
-    if isinstance(value, list):
-        return [_sorted(item) for item in value]
-    if isinstance(value, dict):
-        return {key: _sorted(value[key]) for key in sorted(value)}
-    return value
+    return canonical(value)
 
 
 def _listed(names: Mapping[str, Any], limit: int = 10) -> str:
