@@ -70,7 +70,10 @@ function typeOf(description, schema) {
   if (branches) return branches.map((branch) => typeOf(description, branch)).join(" or ");
   if (own.enum) return own.enum.map((value) => JSON.stringify(value)).join(" | ");
   if ("const" in own) return JSON.stringify(own.const);
-  if (own.type === "array") return `array of ${typeOf(description, own.items ?? {})}`;
+  if (own.type === "array") {
+    const items = typeOf(description, own.items ?? {});
+    return /[| ]/.test(items) ? `array of (${items})` : `array of ${items}`;
+  }
   const name = [own.type ?? "any"].flat().join(" or ");
   return own.format ? `${name}, ${own.format}` : name;
 }
@@ -98,9 +101,19 @@ function field(description, name, schema, { required, text, place, depth = 0 }) 
     make("div", {},
       make("p", { classes: "type", textContent: facts }),
       ...prose(text ?? own.description)));
-  const inner = own.type === "array" ? description.resolve(own.items ?? {}) : own;
-  if (inner.properties && depth < DEEPEST) item.append(fields(description, inner, depth + 1));
+  if (depth < DEEPEST) {
+    for (const inner of objects(description, own)) item.append(fields(description, inner, depth + 1));
+  }
   return item;
+}
+
+// The objects that a value may be or hold: behind a list, and behind each branch of a choice.
+function objects(description, schema, hops = 0) {
+  const own = description.resolve(schema);
+  if (own.properties) return [own];
+  if (hops >= DEEPEST) return [];
+  const inside = own.type === "array" ? [own.items ?? {}] : (own.anyOf ?? own.oneOf ?? []);
+  return inside.flatMap((one) => objects(description, one, hops + 1));
 }
 
 function fields(description, schema, depth = 0) {
