@@ -58,8 +58,14 @@ def _fault(error: Mapping[str, Any], root: Schema, loc: Sequence[str | int]) -> 
     expected = in_words(schema, root)
     if kind in {"value_error", "assertion_error"}:
         expected = f"{expected}; {error['msg'].partition(', ')[2]}"
+    if came is None and path and _is_optional(parent, path[-1]):
+        expected = f"{expected}; or leave it out"
     near = None if _secret(path, schema) else _nearest(came, schema, root)
     return ArgumentFault(pointer, expected, _shown(came, path, schema), near)
+
+
+def _is_optional(parent: Schema, name: str | int) -> bool:
+    return name in parent.get("properties", {}) and name not in parent.get("required", ())
 
 
 def _walk(

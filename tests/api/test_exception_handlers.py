@@ -130,7 +130,7 @@ async def _refused(call: Any, body: Any) -> dict[str, Any]:
         ({"unit": "Celcius"}, "/unit", 'one of "celsius", "fahrenheit"', "Celcius", "celsius"),
         ({"unit": "kelvin-ish"}, "/unit", 'one of "celsius", "fahrenheit"', "kelvin-ish", None),
         ({"express": "true"}, "/express", "true or false", "true", True),
-        ({"express": None}, "/express", "true or false", None, None),
+        ({"express": None}, "/express", "true or false; or leave it out", None, None),
         ({"price": "1.5"}, "/price", "a number or null", "1.5", 1.5),
         ({"items": '[{"name":"a"}]'}, "/items", None, '[{"name":"a"}]', [{"name": "a"}]),
         (
