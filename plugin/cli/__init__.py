@@ -46,7 +46,7 @@ def _show_version(wanted: bool) -> None:  # noqa: FBT001 - Typer's form of a cal
 
 def _plugin(
     *,
-    version: Annotated[  # noqa: ARG001 - the callback does the work
+    version: Annotated[
         bool,
         typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version."),
     ] = False,
