@@ -37,7 +37,8 @@ class Checks:
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self._validators: dict[tuple[str, str, str], jsonschema_rs.Validator] = {}
-        self._checks: tuple[tuple[str, _Check], ...] = (
+        self._declared: dict[tuple[str, int, str], Declared] = {}
+        checks: tuple[tuple[str, _Check], ...] = (
             ("status", self._status),
             ("content_type", self._content_type),
             ("schema", self._schema),
@@ -45,18 +46,25 @@ class Checks:
             ("size", self._size),
             ("time", self._time),
         )
+        self._checks = [(Check(name, ok=True), check) for name, check in checks]
 
     def __call__(self, operation: Operation, exchange: Exchange) -> tuple[Check, ...]:
         """The results of all checks on one exchange."""
         response = exchange.response
-        declared = answer_schema(operation, response.status, response.media_type)
-        found = ((name, check(operation, exchange, declared)) for name, check in self._checks)
-        return tuple(Check(name, not message, message) for name, message in found)
+        key = (operation.pointer, response.status, response.media_type)
+        declared = self._declared.get(key)
+        if declared is None:
+            declared = self._declared[key] = answer_schema(operation, *key[1:])
+        results = []
+        for fine, check in self._checks:
+            message = check(operation, exchange, declared)
+            results.append(Check(fine.check, ok=False, message=message) if message else fine)
+        return tuple(results)
 
     def _status(self, operation: Operation, exchange: Exchange, declared: Declared) -> str:
         status = exchange.response.status
-        known = ", ".join(answer.status for answer in operation.answers) or "none"
         if declared.missing == "status" or _is_other_success(operation, declared, status):
+            known = ", ".join(answer.status for answer in operation.answers) or "none"
             return f"{_named(status)} is not declared; declared: {known}"
         if status >= HTTPStatus.INTERNAL_SERVER_ERROR and not _declared_exactly(declared, status):
             return f"{_named(status)}: the service failed"
