@@ -67,7 +67,7 @@ def record(
 
 def _check(client: "GuardedClient", upstream: str) -> None:
     from plugin.errors import CannotRun
-    from plugin.outbound.client import AddressRefused
+    from plugin.outbound.urls import AddressRefused
 
     try:
         client.check(upstream)

@@ -19,7 +19,8 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any, Self
 
 from plugin.errors import SourceUnavailable
-from plugin.outbound import addresses
+from plugin.outbound import addresses, urls
+from plugin.outbound.urls import AddressRefused
 
 if TYPE_CHECKING:
     from aiohttp import ClientResponse, ClientSession
@@ -27,14 +28,6 @@ if TYPE_CHECKING:
     from yarl import URL
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
-_PRIVILEGED_PORTS_END = 1024
-
-
-class AddressRefused(SourceUnavailable):
-    """A URL that this service does not open, whatever lies behind it."""
-
-    code = "address_refused"
-    title = "The address is not allowed"
 
 
 class _Inside(OSError):  # noqa: N818 - aiohttp carries it to the surface as the reason of a failed connect
@@ -132,7 +125,7 @@ class GuardedClient:
         Raises `SourceUnavailable` when there is none: see `request`; another status; not JSON.
         """
         fetched = await self.request("GET", url, params=params)
-        host = _host(fetched.url)
+        host = urls.host_of(fetched.url)
         if not 200 <= fetched.status < 300:  # noqa: PLR2004 - the class of success
             raise SourceUnavailable(
                 f"{host} answered with status {fetched.status}. Try again later."
@@ -164,7 +157,7 @@ class GuardedClient:
         `SourceUnavailable` when it is not reached, too slow or too large. Texts name the host,
         never credentials or a query.
         """
-        target = _parse(url, params)
+        target = urls.parse(url, params)
         try:
             async with asyncio.timeout(self._limits.total):
                 if not follow:
@@ -178,7 +171,7 @@ class GuardedClient:
 
     def check(self, url: str) -> None:
         """Raise `AddressRefused` for a URL that `request` and `stream` would not open."""
-        self._lane(_parse(url, None))
+        self._lane(urls.parse(url, None))
 
     @asynccontextmanager
     async def stream(
@@ -196,7 +189,7 @@ class GuardedClient:
         but what HTTP needs to reach the host. Raises as `request` does, but for size and time: a
         stream may be as long as it likes, if it does not fall silent (`Limits.idle`).
         """
-        url = _with_target(_parse(origin, None), target)
+        url = urls.with_target(urls.parse(origin, None), target)
         session = self._session(self._lane(url), bare=True)
         named = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in headers]
         with _told_apart(url, "did not answer in time"):
@@ -217,7 +210,7 @@ class GuardedClient:
             location = fetched.headers.get("location")
             if method not in {"GET", "HEAD"} or fetched.status not in _REDIRECTS or not location:
                 return fetched
-            following = _join(target, location)
+            following = urls.join(target, location)
             if following.origin() != target.origin():
                 # A stranger's redirect must not open a lane that only we may choose,
                 # and credentials were meant for the first host alone.
@@ -228,15 +221,15 @@ class GuardedClient:
         )
 
     def _lane(self, url: "URL") -> Lane:
-        if url.origin() in {_parse(trusted, None).origin() for trusted in self._trusted}:
+        if url.origin() in {urls.parse(trusted, None).origin() for trusted in self._trusted}:
             return Lane.TRUSTED
-        if self._allow_loopback and _spells_loopback(url):
+        if self._allow_loopback and urls.spells_loopback(url):
             return Lane.LOOPBACK
-        _check_public(url)
+        urls.check_public(url)
         return Lane.PUBLIC
 
     def _lane_of_redirect(self, url: "URL") -> Lane:
-        _check_public(url)
+        urls.check_public(url)
         return Lane.PUBLIC
 
     async def _send(
@@ -324,84 +317,3 @@ async def _pieces(response: "ClientResponse") -> AsyncIterator[bytes]:
     with _told_apart(response.url, "fell silent in the middle of its answer"):
         async for piece in response.content.iter_any():
             yield piece
-
-
-def _parse(url: str, params: Mapping[str, str] | None) -> "URL":
-    """The URL as aiohttp reads it: one parser checks and sends, so that they cannot disagree."""
-    from yarl import URL
-
-    if any(ord(character) <= ord(" ") or character == "\x7f" for character in url):
-        raise AddressRefused("The address contains white space or control characters.")
-    try:
-        parsed = URL(url)
-        _check_shape(parsed)
-        return parsed.update_query(params) if params else parsed
-    except ValueError as error:
-        raise AddressRefused("The address is not a valid URL.") from error
-
-
-def _with_target(origin: "URL", target: str) -> "URL":
-    """A URL of the origin with this path and query, neither decoded nor encoded anew."""
-    from yarl import URL
-
-    if not target.startswith("/") or any(not "!" <= character <= "~" for character in target):
-        raise AddressRefused("The path of a request has to begin with / and hold ASCII alone.")
-    path, _, query = target.partition("?")
-    return URL.build(
-        scheme=origin.scheme,
-        authority=origin.raw_authority,
-        path=path,
-        query_string=query,
-        encoded=True,
-    )
-
-
-def _join(target: "URL", location: str) -> "URL":
-    from yarl import URL
-
-    try:
-        return _parse(str(target.join(URL(location))), None)
-    except ValueError as error:
-        raise AddressRefused(f"{target.host} redirects to something that is no URL.") from error
-
-
-def _check_shape(url: "URL") -> None:
-    if url.scheme not in {"http", "https"} or not url.raw_host:
-        raise AddressRefused("Only http and https addresses with a host can be opened.")
-    if url.raw_user is not None or url.raw_password is not None:
-        raise AddressRefused(
-            f"The address of {url.host} carries a user name or password; remove it."
-        )
-    if not url.port:
-        raise AddressRefused(f"Port 0 of {url.host} cannot be opened.")
-
-
-def _check_public(url: "URL") -> None:
-    host = url.host or ""
-    if url.scheme != "https":
-        raise AddressRefused(f"{host} must be addressed by https.")
-    if url.port is None or (url.port != 443 and url.port < _PRIVILEGED_PORTS_END):  # noqa: PLR2004
-        raise AddressRefused(f"Port {url.port} of {host} is not one for https.")
-    try:
-        address = addresses.read(host)
-    except ValueError as error:
-        raise AddressRefused(f"The host is {error}; write it plainly.") from error
-    if address is not None and not addresses.is_public(address):
-        raise AddressRefused(f"{host} is not a public address; it is not opened.")
-
-
-def _spells_loopback(url: "URL") -> bool:
-    host = (url.host or "").rstrip(".")
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    try:
-        address = addresses.read(host)
-    except ValueError:
-        return False
-    return address is not None and addresses.is_loopback(address)
-
-
-def _host(url: str) -> str:
-    from yarl import URL
-
-    return URL(url).host or "the source"

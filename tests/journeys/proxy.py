@@ -44,12 +44,13 @@ def caddy() -> str:
     """The program; where root can install it and it is missing, it is installed."""
     found = shutil.which("caddy")
     if found is None and os.geteuid() == 0 and shutil.which("apt-get"):
-        subprocess.run(
-            ["apt-get", "install", "--yes", "--no-install-recommends", "caddy"],  # noqa: S607 - the system's own
-            capture_output=True,
-            timeout=INSTALL_SECONDS,
-            check=False,
-        )
+        for step in (("update",), ("install", "--yes", "--no-install-recommends", "caddy")):
+            subprocess.run(  # noqa: S603 - no word of it comes from outside
+                ["apt-get", *step],  # noqa: S607 - the system's own
+                capture_output=True,
+                timeout=INSTALL_SECONDS,
+                check=False,
+            )
         found = shutil.which("caddy")
     if found is None:
         pytest.skip("caddy is not installed, and cannot be: only root on Debian or Ubuntu can")

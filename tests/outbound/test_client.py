@@ -8,7 +8,8 @@ import pytest
 from aiohttp.abc import AbstractResolver, ResolveResult
 
 from plugin.errors import SourceUnavailable
-from plugin.outbound.client import AddressRefused, GuardedClient, Limits
+from plugin.outbound.client import GuardedClient, Limits
+from plugin.outbound.urls import AddressRefused
 
 Serve = Callable[..., Awaitable[Any]]
 

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from plugin.errors import SourceUnavailable
-from plugin.outbound.client import AddressRefused, GuardedClient, Limits
+from plugin.outbound.client import GuardedClient, Limits
+from plugin.outbound.urls import AddressRefused
 
 Serve = Callable[..., Awaitable[Any]]
 
