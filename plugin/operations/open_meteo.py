@@ -69,31 +69,34 @@ class _Search(BaseModel):
 
 
 class _Units(BaseModel):
-    temperature_2m: str
-    wind_speed_10m: str
+    temperature_2m: str | None = None
+    wind_speed_10m: str | None = None
 
 
 class _Values(BaseModel):
     time: datetime
     temperature_2m: float
-    weather_code: int
-    wind_speed_10m: float
+    weather_code: int | None = None
+    wind_speed_10m: float | None = None
 
 
 class _Forecast(BaseModel):
-    utc_offset_seconds: int
-    current_units: _Units
+    utc_offset_seconds: int = 0  # the source's own default is GMT
+    current_units: _Units = _Units()
     current: _Values
 
 
 @dataclass(frozen=True, slots=True)
 class Conditions:
-    """The weather at a place. Wind in km/h; `observed_at` carries the place's own UTC offset."""
+    """The weather at a place. Wind in km/h; `observed_at` carries the place's own UTC offset.
+
+    What the source does not say is None.
+    """
 
     place: Place
     temperature: float
-    condition: str
-    wind_speed: float
+    condition: str | None
+    wind_speed: float | None
     observed_at: datetime
 
 
@@ -125,7 +128,7 @@ class OpenMeteo:
         return Conditions(
             place=place,
             temperature=now.temperature_2m,
-            condition=_CONDITIONS.get(now.weather_code, f"weather code {now.weather_code}"),
+            condition=_in_words(now.weather_code),
             wind_speed=now.wind_speed_10m,
             observed_at=now.time.replace(tzinfo=zone),
         )
@@ -166,9 +169,14 @@ class OpenMeteo:
         )
         forecast = _Forecast.model_validate(answer)
         units = forecast.current_units
-        if (units.temperature_2m, units.wind_speed_10m) != (_UNITS[unit], "km/h"):
+        told = {units.temperature_2m or _UNITS[unit], units.wind_speed_10m or "km/h"}
+        if told != {_UNITS[unit], "km/h"}:
             raise SourceUnavailable("it answers in other units than it was asked for.")
         return forecast
+
+
+def _in_words(code: int | None) -> str | None:
+    return None if code is None else _CONDITIONS.get(code, f"weather code {code}")
 
 
 def _best(name: str, places: list[Place]) -> Place:

@@ -75,11 +75,11 @@ class CurrentWeather(Reply):
     unit: Unit
     """The unit of the temperature."""
 
-    condition: str
-    """The weather in words."""
+    condition: str | None
+    """The weather in words; null if the source does not say."""
 
-    wind_speed_kmh: float
-    """The speed of the wind in kilometres per hour."""
+    wind_speed_kmh: float | None
+    """The speed of the wind in kilometres per hour; null if the source does not say."""
 
     observed_at: datetime
     """When this was observed, in the place's local time."""

@@ -140,3 +140,11 @@ def test_a_wrong_call_is_refused_with_the_way_out(
     errors = {error["argument"]: error for error in reply.json()["errors"]}
     assert errors[argument].get("nearest") == nearest
     assert open_meteo.asked == []
+
+
+def test_what_the_source_leaves_out_is_null_and_not_invented(caller: Any, open_meteo: Any) -> None:
+    open_meteo.current = {"time": "2026-11-23T17:30", "temperature_2m": 12.4}
+    reply = caller.get("/weather?location=Boston")
+    assert reply.status_code == 200
+    told = reply.json()
+    assert (told["temperature"], told["condition"], told["wind_speed_kmh"]) == (12.4, None, None)
