@@ -23,9 +23,6 @@ _SCHEMAS = (
 )
 """Keys under which one tool holds the schema of its arguments."""
 
-_FUNCTION_TYPES = frozenset({"function", "custom", None})
-"""Tools that the caller runs; others (web_search, mcp, …) the provider runs itself."""
-
 _MAX_DEPTH = 8
 
 _DEEPEST_SCHEMA = 100

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import urljoin
 
 from plugin.contract.lint_manifest import REQUIRED, RULES, TEXTS, ManifestText
 from plugin.contract.operation import Note
@@ -44,10 +43,6 @@ class Manifest:
     document: Mapping[str, Any] | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[Note, ...] = ()
-
-    def document_url(self, manifest_url: str) -> str:
-        """Where the OpenAPI document lies, for a manifest found at `manifest_url`."""
-        return urljoin(manifest_url, self.api_url)
 
 
 def read(data: bytes | str) -> Manifest:

@@ -66,19 +66,6 @@ def definitions_used(schema: Schema) -> dict[str, None]:
     return found
 
 
-def bundle(schema: Mapping[str, Any], definitions: Mapping[str, Schema]) -> dict[str, Any]:
-    """The schema with just those `definitions` that it reaches."""
-    reached: dict[str, Schema] = {}
-    waiting = list(definitions_used(dict(schema)))[::-1]
-    while waiting:
-        name = waiting.pop()
-        if name not in reached and name in definitions:
-            reached[name] = definitions[name]
-            waiting.extend(reversed(definitions_used(definitions[name])))
-    found = {key: value for key, value in schema.items() if key != "$defs"}
-    return {**found, "$defs": reached} if reached else found
-
-
 def resolve(schema: Schema, root: Mapping[str, Any]) -> Schema:
     """What a `$ref` leads to in the `$defs` of `root`; keywords beside it are dropped."""
     for _ in range(50):

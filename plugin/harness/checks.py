@@ -7,6 +7,7 @@ from typing import Any
 
 import jsonschema_rs
 
+from plugin.contract import targets
 from plugin.contract.answers import Declared, answer_schema
 from plugin.contract.operation import Operation
 from plugin.contract.schema import validator
@@ -27,8 +28,8 @@ class Check:
 class Limits:
     """What the caller puts up with: characters of an answer, milliseconds for it."""
 
-    characters: int = 100_000
-    milliseconds: float = 45_000.0
+    characters: int = targets.ACTIONS_PAYLOAD.number
+    milliseconds: float = targets.ACTIONS_SECONDS.number * 1_000.0
 
 
 class Checks:

@@ -104,9 +104,7 @@ def test_reads_what_it_says() -> None:
     assert found.notes == ()
     assert found.auth.type == "oauth"
     assert found.auth.settings["scope"] == "openid profile email"
-    assert found.document_url("https://x.example/.well-known/ai-plugin.json") == (
-        "https://chatgpt.splitgraph.io/.well-known/openapi.json"
-    )
+    assert found.api_url == "https://chatgpt.splitgraph.io/.well-known/openapi.json"
 
 
 def test_reads_deviations_and_notes_them() -> None:
@@ -126,9 +124,7 @@ def test_reads_deviations_and_notes_them() -> None:
     )
     assert found.api_type == "openapi"
     assert found.has_user_authentication
-    assert found.document_url("https://example.com/a/ai-plugin.json") == (
-        "https://example.com/a/openapi.yaml"
-    )
+    assert found.api_url == "openapi.yaml"
     assert found.document is not None
     assert found.extra == {"extra": 1}
     assert {note.pointer for note in found.notes} == {

@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from plugin.contract.schema import bundle, definitions_used, resolve, validator
+from plugin.contract.schema import definitions_used, resolve, validator
 
 
 def test_formats_are_not_judged() -> None:
@@ -42,16 +42,9 @@ def test_an_integral_number_is_an_integer_and_a_boolean_is_none() -> None:
     assert not validator({"type": "integer"}).is_valid(True)
 
 
-def test_bundles_what_is_reached_and_no_more() -> None:
-    definitions: dict[str, Any] = {
-        "a": {"properties": {"b": {"$ref": "#/$defs/b"}}},
-        "b": {"items": {"$ref": "#/$defs/a"}},
-        "c": {"type": "string"},
-    }
-    schema = {"anyOf": [{"$ref": "#/$defs/a"}, {"default": {"$ref": "#/$defs/c"}}]}
-    assert list(bundle(schema, definitions)["$defs"]) == ["a", "b"]
+def test_finds_the_definitions_that_a_schema_uses_itself() -> None:
+    schema: dict[str, Any] = {"anyOf": [{"$ref": "#/$defs/a"}, {"default": {"$ref": "#/$defs/c"}}]}
     assert list(definitions_used(schema)) == ["a"]
-    assert "$defs" not in bundle({"type": "string"}, definitions)
 
 
 def test_resolves_chains_of_references() -> None:
