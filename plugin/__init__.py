@@ -10,6 +10,9 @@ each other (`.importlinter` holds it):
     api             the HTTP doors: the gateway, the documents, the errors
     harness         reads, judges and replays the calls that models issue; knows contracts alone
     services        every long-lived object: built once, closed in reverse
+    gpt             what the GPT API does beyond asking an engine once: files, moderation
+    engines         who answers for a model name: the embedded engine, any OpenAI-compatible address
+    gate            what every call passes, and what is kept of it
     operations      what this plugin does: a module a family, each an ordinary FastAPI router
     auth            who is calling: API keys, and tokens of trusted issuers
     contract        what a plugin promises, ours or another's: documents, schemas, tools, requests

@@ -21,6 +21,9 @@ from plugin.settings import Settings, load
 
 _DISTRIBUTION = "gpt-plugin"
 
+GPT_API: tuple[APIRouter, ...] = ()
+"""The families of endpoints below `/v1`."""
+
 
 def create_app(settings: Settings | None = None) -> ASGIApp:
     """The whole service; without `settings` the environment is read.
@@ -39,7 +42,7 @@ def create_app(settings: Settings | None = None) -> ASGIApp:
         redoc_url=None,
         lifespan=_lifespan(settings, records, _scopes(operations)),
     )
-    for router in (*doors, *operations):
+    for router in (*doors, *GPT_API, *operations):
         app.include_router(router)
 
     def authenticate(headers: Iterable[tuple[bytes, bytes]]) -> Caller:
@@ -49,7 +52,7 @@ def create_app(settings: Settings | None = None) -> ASGIApp:
     # From the inside out: a request passes the last one first.
     public = [route for door in doors for route in iter_route_contexts(door.routes)]
     service: ASGIApp = Gateway(app, route_table(app, public), authenticate)
-    service = BodyLimit(service, settings.body_limit)
+    service = BodyLimit(service, settings.body_limit, {"/v1/files": settings.file_limit})
     return RequestLog(service, records, time.perf_counter)
 
 

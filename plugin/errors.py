@@ -28,6 +28,8 @@ class PluginError(Exception):
     status: ClassVar[int] = 500
     code: ClassVar[str] = "internal_error"
     title: ClassVar[str] = "Internal error"
+    kind: ClassVar[str] = "invalid_request_error"
+    """The `type` that the GPT API gives it."""
 
     def __init__(
         self,
@@ -35,11 +37,13 @@ class PluginError(Exception):
         *,
         faults: Sequence[ArgumentFault] = (),
         headers: Mapping[str, str] | None = None,
+        param: str | None = None,
     ) -> None:
         super().__init__(detail)
         self.detail = detail
         self.faults = tuple(faults)
         self.headers = dict(headers or {})
+        self.param = param
 
 
 class InvalidArguments(PluginError):  # noqa: N818 - names say what is wrong, not that it is an error
@@ -104,6 +108,69 @@ class SourceUnavailable(PluginError):  # noqa: N818
     status = 503
     code = "source_unavailable"
     title = "The source cannot be reached"
+    kind = "server_error"
+
+
+class InvalidRequest(PluginError):  # noqa: N818
+    """A parameter of the GPT API that is out of range or that this model cannot honour."""
+
+    status = 400
+    code = "invalid_value"
+    title = "The request cannot be carried out"
+
+
+class ContextLengthExceeded(PluginError):  # noqa: N818
+    """The prompt has more tokens than the model reads."""
+
+    status = 400
+    code = "context_length_exceeded"
+    title = "The prompt is too long for the model"
+
+
+class ModelNotFound(PluginError):  # noqa: N818
+    """No engine answers for that model name."""
+
+    status = 404
+    code = "model_not_found"
+    title = "The model does not exist"
+
+
+class EngineUnavailable(PluginError):  # noqa: N818
+    """The engine of a model is not there: starting, restarting, without its files, or broken."""
+
+    status = 503
+    code = "engine_unavailable"
+    title = "The engine is not available"
+    kind = "server_error"
+
+
+class NotOffered(PluginError):  # noqa: N818
+    """A part of the GPT API without anything to answer it here; the text names the setting."""
+
+    status = 501
+    code = "not_offered"
+    title = "Not offered here"
+    kind = "server_error"
+
+
+class UpstreamRefused(PluginError):  # noqa: N818
+    """What an upstream answered instead of a result, as far as it is for the caller."""
+
+    code = "upstream_error"
+    title = "The upstream refused"
+
+    def __init__(
+        self,
+        detail: str,
+        *,
+        status: int,
+        kind: str = "server_error",
+        code: str | None = None,
+        param: str | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(detail, headers=headers, param=param)
+        self.answered = (status, kind, code)
 
 
 class CannotRun(PluginError):  # noqa: N818

@@ -1,4 +1,4 @@
-"""The vocabulary that crosses rooms: what a model issued, in nobody's wire format."""
+"""The vocabulary that crosses rooms: what a model issued, and what answering it took."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -15,3 +15,11 @@ class Call:
     id: str | None
     name: str
     arguments: Any
+
+
+@dataclass(slots=True)
+class Usage:
+    """Tokens that an answer took, by the engine's count; grows while a stream goes on."""
+
+    prompt_tokens: int = 0
+    completion_tokens: int = 0

@@ -16,6 +16,7 @@ from plugin.auth.jwt import FixedKey, Issuer, JwtAuth
 from plugin.auth.key_ring import KeyRing, LastUse
 from plugin.auth.keys import KeyStore
 from plugin.auth.signatures import UnfitKey, read_key
+from plugin.engines.catalog import Catalog
 from plugin.errors import CannotRun
 from plugin.operations.open_meteo import OpenMeteo
 from plugin.outbound.client import GuardedClient, Limits
@@ -34,6 +35,7 @@ class Services:
     authenticate: BearerAuth
     http: GuardedClient
     weather: OpenMeteo
+    catalog: Catalog
 
     async def ready(self) -> bool:
         """Whether the database answers."""
@@ -94,7 +96,13 @@ async def open_services(
 
         issuers = await _open_issuers(stack, settings)
         tokens = JwtAuth(issuers, scopes, time.time) if issuers else None
-        yield Services(database, BearerAuth(keys, tokens), http, weather)
+        catalog = await open_catalog(stack, settings)
+        yield Services(database, BearerAuth(keys, tokens), http, weather, catalog)
+
+
+async def open_catalog(_stack: AsyncExitStack, settings: Settings) -> Catalog:
+    """Every engine there is, under every name."""
+    return Catalog([], settings.model_aliases)
 
 
 async def _open_issuers(stack: AsyncExitStack, settings: Settings) -> list[Issuer]:

@@ -188,10 +188,28 @@ class Settings(Offer):
     model_aliases: Annotated[dict[str, str], NoDecode] = Field(
         default_factory=dict, description="a JSON object from model name to model name"
     )
+    engine: Literal["embedded", "none"] = Field(
+        default="embedded", description="embedded, or none to start no engine on this machine"
+    )
     engine_threads: int | None = Field(
         default=None, ge=1, le=1024, description="a number of threads from 1 to 1024"
     )
+    engine_slots: int = Field(
+        default=4, ge=1, le=64, description="how many texts are decoded at once, 1 to 64"
+    )
+    engine_context: int = Field(
+        default=4096,
+        ge=512,
+        le=8192,
+        description="the tokens of one prompt and answer, 512 to 8192",
+    )
     model_dir: Path | None = Field(default=None, description="a folder for model files")
+    file_limit: int = Field(
+        default=104_857_600,
+        ge=1_024,
+        le=1_073_741_824,
+        description="the largest uploaded file, 1024 to 1073741824 bytes",
+    )
     counters_url: str | None = Field(
         default=None,
         pattern=r"^rediss?://\S+$",

@@ -1,4 +1,7 @@
-"""Every error of the doors becomes one answer here: RFC 9457, with what to do next."""
+"""Every error of the doors becomes one answer here, with what to do next, in its door's envelope.
+
+That is RFC 9457 for operations, and the object that OpenAI's clients read below `/v1`.
+"""
 
 import json
 import logging
@@ -13,6 +16,7 @@ from fastapi.routing import RouteContext
 from starlette.exceptions import HTTPException
 from starlette.types import Send
 
+from plugin.api import openai_errors
 from plugin.api.argument_faults import MOST_FAULTS, NOTHING, UNKNOWN, faults
 from plugin.api.problems import MEDIA_TYPE
 from plugin.errors import (
@@ -45,24 +49,38 @@ _BY_STATUS: Mapping[int, type[PluginError]] = {
 class Problem:
     """An error as it is sent."""
 
+    error: Exception
     status: int
     code: str
     title: str
     detail: str
     faults: Sequence[ArgumentFault] = ()
     headers: Mapping[str, str] = field(default_factory=dict)
+    kind: str = PluginError.kind
 
-    async def send(self, send: Send, request_id: str) -> None:
-        """Answer a request with it."""
-        body = _dump(self._body(request_id))
+    async def send(self, send: Send, request_id: str, path: str = "") -> None:
+        """Answer a request for `path` with it."""
+        if openai_errors.speaks_openai(path):
+            status, media_type = (
+                openai_errors.status_of(self.error, self.status),
+                "application/json",
+            )
+            body = _dump(self.openai_body())
+        else:
+            status, media_type = self.status, MEDIA_TYPE
+            body = _dump(self._body(request_id))
         headers = [
-            (b"content-type", MEDIA_TYPE.encode()),
+            (b"content-type", media_type.encode()),
             (b"content-length", b"%d" % len(body)),
             (b"cache-control", b"no-store"),
         ]
         headers += [(name.lower().encode(), text.encode()) for name, text in self.headers.items()]
-        await send({"type": "http.response.start", "status": self.status, "headers": headers})
+        await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": body})
+
+    def openai_body(self) -> dict[str, Any]:
+        """The error as the GPT API writes it, for an answer or for the last event of a stream."""
+        return openai_errors.body(self.error, self.kind, self.code, self.detail, self.faults)
 
     def _body(self, request_id: str) -> dict[str, Any]:
         body: dict[str, Any] = {
@@ -84,29 +102,38 @@ def problem(error: Exception, route: RouteContext | None, request_id: str) -> Pr
         case PluginError():
             detail = error.detail
             return Problem(
-                error.status, error.code, error.title, detail, error.faults, error.headers
+                error,
+                error.status,
+                error.code,
+                error.title,
+                detail,
+                error.faults,
+                error.headers,
+                error.kind,
             )
         case RequestValidationError() if route is not None:
-            return _invalid(route, error.errors())
+            return _invalid(error, route, error.errors())
         case HTTPException():
             return _from_http(error)
     log.error("request %s failed", request_id, exc_info=error)
     return Problem(
+        error,
         PluginError.status,
         PluginError.code,
         PluginError.title,
         "The service failed; the call may be right. Try again once; if it fails again, tell the "
         f"operator of this service the request id {request_id}.",
+        kind="server_error",
     )
 
 
-def _invalid(route: RouteContext, errors: Sequence[Mapping[str, Any]]) -> Problem:
+def _invalid(error: Exception, route: RouteContext, errors: Sequence[Mapping[str, Any]]) -> Problem:
     shown = list(faults(route, errors[:MOST_FAULTS]))
     sentences = [_sentence(fault) for fault in shown]
     if len(errors) > len(shown):
         sentences.append(f"{len(errors) - len(shown)} more faults are not listed.")
     kind = InvalidArguments
-    return Problem(kind.status, kind.code, kind.title, " ".join(sentences), shown)
+    return Problem(error, kind.status, kind.code, kind.title, " ".join(sentences), shown)
 
 
 def _sentence(fault: ArgumentFault) -> str:
@@ -158,8 +185,8 @@ def _from_http(error: HTTPException) -> Problem:
     kind = _BY_STATUS.get(error.status_code)
     headers = dict(error.headers or {})
     if kind is not None:
-        return Problem(kind.status, kind.code, kind.title, detail, headers=headers)
+        return Problem(error, kind.status, kind.code, kind.title, detail, headers=headers)
     title = HTTPStatus(error.status_code).phrase
     return Problem(
-        error.status_code, title.lower().replace(" ", "_"), title, detail, headers=headers
+        error, error.status_code, title.lower().replace(" ", "_"), title, detail, headers=headers
     )

@@ -105,7 +105,8 @@ class Gateway:
             if exchange.status is not None:
                 raise  # an answer cut off must look cut off
             route = entry.route if entry is not None else None
-            await problem(error, route, exchange.request_id).send(send, exchange.request_id)
+            answer = problem(error, route, exchange.request_id)
+            await answer.send(send, exchange.request_id, _path(scope))
 
     async def _miss(self, scope: Scope, send: Send) -> None:
         path, method = _path(scope), scope["method"]

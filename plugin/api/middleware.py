@@ -1,7 +1,7 @@
 """Request id, access log and body limit, as pure ASGI."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from os import urandom
 from typing import Protocol
 
@@ -9,6 +9,8 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from plugin.api.exception_handlers import problem
+from plugin.api.openai_errors import speaks_openai
+from plugin.api.openai_headers import openai_headers
 from plugin.errors import BodyTooLarge
 
 _SANE_ID = re.compile(rb"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
@@ -28,13 +30,18 @@ class AccessRecords(Protocol):
 class Exchange:
     """One request on its way: its id, and what has been answered so far. In `plugin.exchange`."""
 
-    __slots__ = ("_send", "request_id", "size", "status")
+    __slots__ = ("_elapsed", "_send", "notes", "request_id", "size", "status")
 
-    def __init__(self, send: Send, request_id: str) -> None:
+    def __init__(
+        self, send: Send, request_id: str, elapsed: Callable[[], float] | None = None
+    ) -> None:
         self._send = send
+        self._elapsed = elapsed
         self.request_id = request_id
         self.status: int | None = None
         self.size = 0
+        self.notes: dict[str, object] = {}
+        """What a door adds to the record of this request, such as the model and its tokens."""
 
     async def send(self, message: Message) -> None:
         """Pass an answer on, with the request id among its headers."""
@@ -42,6 +49,8 @@ class Exchange:
             self.status = message["status"]
             headers = message.get("headers", ())
             message["headers"] = [*headers, (b"x-request-id", self.request_id.encode())]
+            if self._elapsed is not None:
+                message["headers"] += openai_headers(self._elapsed())
         elif message["type"] == "http.response.body":
             self.size += len(message.get("body", b""))
         await self._send(message)
@@ -67,7 +76,13 @@ class RequestLog:
             await self._app(scope, receive, send)
             return
         started = self._clock()
-        exchange = scope["plugin.exchange"] = Exchange(send, _request_id(scope))
+
+        def elapsed() -> float:
+            return self._clock() - started
+
+        exchange = scope["plugin.exchange"] = Exchange(
+            send, _request_id(scope), elapsed if speaks_openai(scope["path"]) else None
+        )
         try:
             await self._app(scope, receive, exchange.send)
         finally:
@@ -94,26 +109,30 @@ def _record(scope: Scope, exchange: Exchange, seconds: float) -> dict[str, objec
         "bytes": exchange.size,
         "ms": round(seconds * 1000, 2),
         "caller": None if caller is None else caller.id,
+        **exchange.notes,
     }
 
 
 class BodyLimit:
-    """Refuses request bodies over `limit` bytes, announced or streamed."""
+    """Refuses request bodies over `limit` bytes, announced or streamed; a path may have its own."""
 
-    def __init__(self, app: ASGIApp, limit: int) -> None:
+    def __init__(self, app: ASGIApp, limit: int, of_paths: Mapping[str, int] | None = None) -> None:
         self._app = app
         self._limit = limit
+        self._of_paths = of_paths or {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle a request; everything else passes."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        if _announced(scope) > self._limit:
+        limit = self._of_paths.get(scope["path"], self._limit)
+        if _announced(scope) > limit:
             request_id = scope["plugin.exchange"].request_id
-            await problem(BodyTooLarge(self._detail), None, request_id).send(send, request_id)
+            answer = problem(BodyTooLarge(_detail(limit)), None, request_id)
+            await answer.send(send, request_id, scope["path"])
             return
-        left = self._limit
+        left = limit
 
         async def counted() -> Message:
             nonlocal left
@@ -121,14 +140,14 @@ class BodyLimit:
             left -= len(message.get("body", b""))
             if left < 0:
                 # FastAPI turns any other exception of a body into "400, cannot be parsed".
-                raise HTTPException(BodyTooLarge.status, self._detail)
+                raise HTTPException(BodyTooLarge.status, _detail(limit))
             return message
 
         await self._app(scope, counted, send)
 
-    @property
-    def _detail(self) -> str:
-        return f"A request body may have {self._limit} bytes at most; send less."
+
+def _detail(limit: int) -> str:
+    return f"A request body may have {limit} bytes at most; send less."
 
 
 def _announced(scope: Scope) -> int:

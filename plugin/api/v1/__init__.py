@@ -1,0 +1,1 @@
+"""The GPT API: one module a family of endpoints, wire models above routes."""

@@ -1,0 +1,1 @@
+"""What every call passes, and what is kept of it."""

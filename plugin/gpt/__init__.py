@@ -1,0 +1,1 @@
+"""What the GPT API does beyond asking an engine once."""
