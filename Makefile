@@ -46,7 +46,7 @@ format: $(VENV)/dev.stamp  ## format and mend what can be mended
 	@$(BIN)/ruff check --fix .
 
 lock:  ## write requirements/*.txt anew (needs pip-tools)
-	@$(LOCK) --all-build-deps --output-file requirements/runtime.txt pyproject.toml
+	@$(LOCK) --all-build-deps --extra engine --output-file requirements/runtime.txt pyproject.toml
 	@$(LOCK) --output-file requirements/dev.txt requirements/dev.in
 
 clean:  ## remove what the other targets made, but not ./data

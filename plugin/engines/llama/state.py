@@ -1,4 +1,4 @@
-"""What the supervisor says of the embedded engine, and how every worker reads it: one small file."""
+"""What the supervisor says of the embedded engine, in one small file that every worker reads."""
 
 import json
 import os

@@ -1,4 +1,3 @@
-import os
 import stat
 from pathlib import Path
 
@@ -30,7 +29,7 @@ def test_nobody_else_can_read_the_key(tmp_path: Path) -> None:
     path.chmod(0o644)
     write_state(path, READY)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    assert os.listdir(tmp_path) == ["engine.json"]
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_a_change_is_seen_and_an_unchanged_file_is_not_read_again(
