@@ -1,0 +1,75 @@
+"""One choice of a chat completion as the embedded model is asked for it, and what comes back."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from plugin.messages import Usage
+
+ToolChoice = Literal["auto", "none", "required"]
+
+
+@dataclass(frozen=True, slots=True)
+class ChatAsk:
+    """What one choice asks of the model.
+
+    `messages` are what its template reads: roles system, user and assistant, each with a text, tool
+    calls and their results told in words. `given` are the messages as they came. `sampling` holds
+    the engine's own names. `tools` have the shape of chat completions, `{"type": "function",
+    "function": {…}}`, whichever shape they came in; `named` is the one function that must be
+    called, if the caller named one. `response_format` is absent where plain text is asked for.
+    """
+
+    messages: Sequence[Mapping[str, str]]
+    given: Sequence[Mapping[str, Any]]
+    sampling: Mapping[str, Any]
+    max_tokens: int | None = None
+    seed: int | None = None
+    stop: Sequence[str] = ()
+    tools: Sequence[Mapping[str, Any]] = ()
+    tool_choice: ToolChoice = "auto"
+    named: str | None = None
+    parallel: bool = True
+    response_format: Mapping[str, Any] | None = None
+
+    def body(self, **changed: Any) -> dict[str, Any]:
+        """The request for the engine's `/v1/chat/completions`, streamed; `changed` goes last."""
+        body: dict[str, Any] = {
+            "messages": self.messages,
+            **self.sampling,
+            "stop": self.stop,
+            "stream": True,
+            # each event then says how many tokens it took so far: known even if the caller leaves
+            "timings_per_token": True,
+        }
+        if self.max_tokens is not None:
+            body["max_tokens"] = self.max_tokens
+        if self.seed is not None:
+            # a reused prompt is decoded in other batches, and other batches round differently
+            body |= {"seed": self.seed, "cache_prompt": False}
+        return body | changed
+
+
+@dataclass(frozen=True, slots=True)
+class CallPiece:
+    """A piece of a tool call: `id` and `name` come once, in the first piece of that `index`."""
+
+    index: int
+    arguments: str = ""
+    id: str | None = None
+    name: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Delta:
+    """What came next in one choice.
+
+    `finish` is set in the last one: `stop`, `length` or `tool_calls`. `logprobs` are entries as in
+    OpenAI's `logprobs.content`. `usage` is what the choice has taken up to here.
+    """
+
+    content: str | None = None
+    calls: Sequence[CallPiece] = ()
+    finish: str | None = None
+    logprobs: Sequence[Mapping[str, Any]] | None = None
+    usage: Usage | None = None
