@@ -1,0 +1,151 @@
+"""The way to the embedded engine's two servers: waits for them, asks them, hangs up."""
+
+import asyncio
+import math
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext
+from typing import Any, Literal
+
+import orjson
+
+from plugin.engines.llama.engine_events import read_events
+from plugin.engines.llama.refusals import broken_off, refusal, unavailable
+from plugin.engines.llama.state import EngineState, StateFile
+from plugin.errors import SourceUnavailable
+from plugin.outbound.client import GuardedClient, Streamed
+
+Server = Literal["text", "vectors"]
+
+_COMING = frozenset({"starting", "restarting", "ready"})
+_NOT_YET = frozenset({401, 503})
+"""Statuses of a server that is still loading, or of another one at an address that was ours."""
+
+_QUICK = frozenset({"/tokenize", "/detokenize", "/apply-template"})
+"""What is answered without decoding, and so without waiting for a place."""
+
+
+class Link:
+    """Asks the engine that `state` describes; used by every request of one process.
+
+    `at_once` requests are with each server at a time, the others wait here, where they can be
+    cancelled at once. While the engine starts, requests wait for it, `patience` seconds from the
+    moment that it was first missed; after that, and when it will not come, they fail at once.
+    """
+
+    def __init__(
+        self,
+        state: StateFile,
+        client: GuardedClient,
+        *,
+        at_once: int,
+        patience: float = 10.0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._state = state
+        self._client = client
+        self._patience = patience
+        self._clock = clock
+        self._places = {
+            "text": asyncio.Semaphore(at_once),
+            "vectors": asyncio.Semaphore(at_once),
+        }
+        self._missed = self._asked_last = -math.inf
+
+    async def post(self, server: Server, path: str, body: Mapping[str, Any]) -> Any:
+        """The JSON value that `server` answers.
+
+        Raises `ContextLengthExceeded`, `InvalidRequest` and `EngineUnavailable`.
+        """
+        async with self._asked(server, path, body) as answer:
+            content = b"".join([piece async for piece in answer.pieces])
+        try:
+            return orjson.loads(content)
+        except ValueError:
+            raise broken_off() from None
+
+    @asynccontextmanager
+    async def events(
+        self, path: str, body: Mapping[str, Any]
+    ) -> AsyncIterator[AsyncIterator[dict[str, Any]]]:
+        """The text server's events, once it has agreed; leaving the context stops its decoding.
+
+        Raises as `post` does, on the way too.
+        """
+        async with self._asked("text", path, body) as answer:
+            yield read_events(answer.pieces)
+
+    @asynccontextmanager
+    async def _asked(
+        self, server: Server, path: str, body: Mapping[str, Any]
+    ) -> AsyncIterator[Streamed]:
+        content = orjson.dumps(body, option=orjson.OPT_NON_STR_KEYS)
+        place: AbstractAsyncContextManager[None] = self._places[server]
+        async with nullcontext() if path in _QUICK else place, AsyncExitStack() as stack:
+            answer = await self._open(stack, server, path, content)
+            try:
+                yield answer
+            except SourceUnavailable as error:
+                raise broken_off() from error
+
+    async def _open(
+        self, stack: AsyncExitStack, server: Server, path: str, content: bytes
+    ) -> Streamed:
+        gone: EngineState | None = None
+        while True:
+            state = await self._ready(gone)
+            try:
+                sent = self._send(state, server, path, content)
+                answer = await stack.enter_async_context(sent)
+            except SourceUnavailable as error:
+                if not _never_reached(error):
+                    raise broken_off() from error
+                gone = state
+                continue
+            if answer.status == 200:  # noqa: PLR2004
+                self._asked_last = -math.inf
+                return answer
+            told = b"".join([piece async for piece in answer.pieces])
+            if answer.status not in _NOT_YET:
+                raise refusal(answer.status, told)
+            await self._wait(state)
+
+    def _send(
+        self, state: EngineState, server: Server, path: str, content: bytes
+    ) -> AbstractAsyncContextManager[Streamed]:
+        origin = state.text if server == "text" else state.vectors
+        headers = [
+            (b"content-type", b"application/json"),
+            (b"authorization", f"Bearer {state.key}".encode()),
+            # The server spends a thread on each open connection, so none is kept; and a request
+            # can then never meet a connection that the server is about to close.
+            (b"connection", b"close"),
+        ]
+        return self._client.stream("POST", str(origin), path, headers=headers, body=content)
+
+    async def _ready(self, gone: EngineState | None) -> EngineState:
+        """The state once it is ready, and another than the one that proved to be `gone`."""
+        while True:
+            state = self._state.read()
+            if state.state == "ready" and state != gone:
+                return state
+            await self._wait(state)
+
+    async def _wait(self, state: EngineState) -> None:
+        """A moment, unless there is nothing to wait for."""
+        if state.state not in _COMING:
+            raise unavailable(state.detail)
+        now = self._clock()
+        if now - self._asked_last > self._patience:
+            self._missed = now
+        self._asked_last = now
+        if now - self._missed > self._patience:
+            raise unavailable(
+                state.detail or "The embedded engine does not answer yet. Try again in a second."
+            )
+        await asyncio.sleep(0.02)
+
+
+def _never_reached(error: SourceUnavailable) -> bool:
+    """Whether nobody listened: the request was not begun and may be sent again."""
+    return isinstance(getattr(error.__cause__, "os_error", None), ConnectionRefusedError)

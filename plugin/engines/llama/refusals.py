@@ -1,0 +1,58 @@
+"""What the embedded engine answers instead of a result, as an error for the caller."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+
+from plugin.errors import (
+    ContextLengthExceeded,
+    EngineUnavailable,
+    InvalidRequest,
+    PluginError,
+)
+
+_RETRY = {"retry-after": "1"}
+_LONGEST = 500
+"""Characters of the engine's own text that are passed on."""
+
+
+def unavailable(detail: str) -> EngineUnavailable:
+    """The engine is not there; `detail` says why."""
+    return EngineUnavailable(detail, headers=_RETRY)
+
+
+def broken_off() -> EngineUnavailable:
+    """The engine went away in the middle of its work."""
+    return unavailable(
+        "The embedded engine stopped while it answered. That is this service's side; it is started "
+        "again by itself: try again."
+    )
+
+
+def refusal(status: int, content: bytes) -> PluginError:
+    """The error for an answer that is not 200."""
+    try:
+        told = orjson.loads(content)["error"]
+    except (ValueError, TypeError, KeyError):
+        told = {}
+    return told_refusal(told if isinstance(told, Mapping) else {}, status)
+
+
+def told_refusal(told: Mapping[str, Any], status: int = 500) -> PluginError:
+    """The error for the `error` object of the engine."""
+    text = str(told.get("message", ""))[:_LONGEST]
+    if told.get("type") == "exceed_context_size_error":
+        return too_long(told.get("n_prompt_tokens"), told.get("n_ctx"))
+    if status == 400 or told.get("code") == 400:  # noqa: PLR2004
+        return InvalidRequest(f"The embedded model cannot carry this out: {text}")
+    return unavailable(f"The embedded engine failed: {text or f'status {status}'}. Try again.")
+
+
+def too_long(tokens: Any, context: Any) -> ContextLengthExceeded:
+    """The prompt has more tokens than fit."""
+    return ContextLengthExceeded(
+        f"This model's maximum context length is {context} tokens. However, your messages resulted "
+        f"in {tokens} tokens. Please reduce the length of the messages.",
+        param="messages",
+    )
