@@ -1,8 +1,7 @@
 """The guarded HTTP client: how we fetch what a URL from outside names, and who may not be reached.
 
-The one module that imports aiohttp, and only when the first request is made. A request takes one of
-three lanes, and each lane says which addresses a socket may really be opened to, so that neither a
-clever spelling nor a name that resolves to another address the second time leads inside:
+aiohttp is imported when the first request is made, and nowhere but here and in `sessions`. A
+request takes one of three lanes:
 
 * public: https to an address of the open internet, on port 443 or an unprivileged one;
 * loopback: http or https to this machine, spelled as such, when the client was built to allow it;
@@ -10,42 +9,29 @@ clever spelling nor a name that resolves to another address the second time lead
 """
 
 import asyncio
+import io
 import json
-import socket
-from collections.abc import AsyncIterable, AsyncIterator, Collection, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterable, AsyncIterator, Collection, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from enum import Enum
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
 
 from plugin.errors import SourceUnavailable
-from plugin.outbound import addresses, urls
-from plugin.outbound.urls import AddressRefused
+from plugin.outbound import urls
+from plugin.outbound.sessions import Lane, open_session, told_apart
 
 if TYPE_CHECKING:
-    from aiohttp import ClientResponse, ClientSession
+    from aiohttp import ClientResponse, ClientSession, ClientTimeout
     from aiohttp.abc import AbstractResolver
     from yarl import URL
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_MOST_WAYS = 100
+"""Paths of trusted origins that are remembered ready to be used."""
 
-
-class _Inside(OSError):  # noqa: N818 - aiohttp carries it to the surface as the reason of a failed connect
-    """The name leads to an address that the lane does not permit."""
-
-
-class Lane(Enum):
-    """Which rule a request goes by."""
-
-    PUBLIC = "public"
-    LOOPBACK = "loopback"
-    TRUSTED = "trusted"
-
-    def permits(self, address: addresses.Address) -> bool:
-        """Whether a socket may be opened to this address."""
-        if self is Lane.PUBLIC:
-            return addresses.is_public(address)
-        return self is Lane.TRUSTED or addresses.is_loopback(address)
+_IN_ONE_WRITE = 1_000_000
+"""Bytes of a body above which it is sent piece by piece, so that others get their turn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +47,14 @@ class Limits:
     idle: float = 600.0
     body: int = 5_000_000
     redirects: int = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How long one stream may take, in seconds: between two pieces, and in all if that is given."""
+
+    idle: float
+    total: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +100,7 @@ class GuardedClient:
         self._limits = limits or Limits()
         self._resolver = resolver
         self._sessions: dict[tuple[Lane, bool], ClientSession] = {}
+        self._ways: dict[tuple[str, str], tuple[URL, ClientSession]] = {}
 
     async def __aenter__(self) -> Self:
         return self
@@ -115,7 +110,7 @@ class GuardedClient:
 
     async def close(self) -> None:
         """Close every connection."""
-        sessions, self._sessions = self._sessions, {}
+        sessions, self._sessions, self._ways = self._sessions, {}, {}
         for session in sessions.values():
             await session.close()
 
@@ -181,25 +176,50 @@ class GuardedClient:
         target: str,
         *,
         headers: Sequence[tuple[bytes, bytes]],
-        body: AsyncIterable[bytes] | None = None,
+        body: AsyncIterable[bytes] | bytes | None = None,
+        pace: Pace | None = None,
     ) -> AsyncIterator[Streamed]:
         """Send one request as it is and hand on the answer as it comes; follows no redirect.
 
         `target` is path and query as they shall stand on the wire. Nothing is added to `headers`
         but what HTTP needs to reach the host. Raises as `request` does, but for size and time: a
-        stream may be as long as it likes, if it does not fall silent (`Limits.idle`).
+        stream may be as long as it likes, if it does not fall silent (`Limits.idle`), or as its
+        `pace` says.
         """
-        url = urls.with_target(urls.parse(origin, None), target)
-        session = self._session(self._lane(url), bare=True)
-        named = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in headers]
-        with _told_apart(url, "did not answer in time"):
+        url, session = self._way(origin, target)
+        with told_apart(url, "did not answer in time"):
             response = await session.request(
-                method, url, headers=named, data=body, allow_redirects=False
+                method,
+                url,
+                headers=[
+                    (name.decode("latin-1"), text.decode("latin-1")) for name, text in headers
+                ],
+                data=_sendable(body),
+                allow_redirects=False,
+                timeout=self._timeout(pace),
             )
         try:
             yield Streamed(response.status, response.raw_headers, _pieces(response))
         finally:
             response.close()
+
+    def _way(self, origin: str, target: str) -> "tuple[URL, ClientSession]":
+        known = self._ways.get((origin, target))
+        if known is not None:
+            return known
+        url = urls.with_target(urls.parse(origin, None), target)
+        lane = self._lane(url)
+        way = url, self._session(lane, bare=True)
+        if lane is Lane.TRUSTED and len(self._ways) < _MOST_WAYS:
+            self._ways[origin, target] = way
+        return way
+
+    def _timeout(self, pace: Pace | None) -> "ClientTimeout":
+        from aiohttp import ClientTimeout
+
+        limits = self._limits
+        idle, total = (limits.idle, None) if pace is None else (pace.idle, pace.total)
+        return ClientTimeout(total=total, sock_connect=limits.connect, sock_read=idle)
 
     async def _follow(
         self, method: str, target: "URL", headers: dict[str, str], body: bytes | None
@@ -220,8 +240,12 @@ class GuardedClient:
             f"{target.host} redirects more than {self._limits.redirects} times."
         )
 
+    @cached_property
+    def _trusted_origins(self) -> "frozenset[URL]":
+        return frozenset(urls.parse(trusted, None).origin() for trusted in self._trusted)
+
     def _lane(self, url: "URL") -> Lane:
-        if url.origin() in {urls.parse(trusted, None).origin() for trusted in self._trusted}:
+        if url.origin() in self._trusted_origins:
             return Lane.TRUSTED
         if self._allow_loopback and urls.spells_loopback(url):
             return Lane.LOOPBACK
@@ -235,7 +259,7 @@ class GuardedClient:
     async def _send(
         self, lane: Lane, method: str, url: "URL", headers: dict[str, str], body: bytes | None
     ) -> Fetched:
-        with _told_apart(url):
+        with told_apart(url):
             async with self._session(lane).request(
                 method, url, headers=headers, data=body, allow_redirects=False
             ) as response:
@@ -255,65 +279,20 @@ class GuardedClient:
 
     def _session(self, lane: Lane, *, bare: bool = False) -> "ClientSession":
         if (lane, bare) not in self._sessions:
-            self._sessions[lane, bare] = self._open(lane, bare=bare)
-        return self._sessions[lane, bare]
-
-    def _open(self, lane: Lane, *, bare: bool) -> "ClientSession":
-        from aiohttp import ClientSession, ClientTimeout, DummyCookieJar, TCPConnector
-
-        def guarded_socket(info: tuple[Any, ...]) -> socket.socket:
-            family, kind, protocol, _, sockaddr = info
-            address = addresses.read(str(sockaddr[0]).partition("%")[0])
-            if address is None or not lane.permits(address):
-                # one text for every address, so that aiohttp passes it on when all are refused
-                raise _Inside("not an address of this lane")
-            return socket.socket(family, kind, protocol)
-
-        connector = TCPConnector(socket_factory=guarded_socket, resolver=self._resolver)
-        connect = self._limits.connect
-        if bare:
-            return ClientSession(
-                connector=connector,
-                cookie_jar=DummyCookieJar(),
-                timeout=ClientTimeout(
-                    total=None, sock_connect=connect, sock_read=self._limits.idle
-                ),
-                skip_auto_headers=("Accept", "Accept-Encoding", "Content-Type", "User-Agent"),
-                auto_decompress=False,
-                trust_env=False,
+            limits = self._limits
+            self._sessions[lane, bare] = open_session(
+                lane, self._resolver, connect=limits.connect, idle=limits.idle, bare=bare
             )
-        return ClientSession(
-            connector=connector,
-            cookie_jar=DummyCookieJar(),
-            timeout=ClientTimeout(total=None, sock_connect=connect),
-            headers={"User-Agent": "gpt-plugin", "Accept": "application/json, */*;q=0.5"},
-            trust_env=False,
-        )
-
-
-@contextmanager
-def _told_apart(url: "URL", late: str = "") -> Iterator[None]:
-    """What can go wrong while a request is on its way, as one of our two errors.
-
-    `late` says what a time-out means; without it that is for the caller to say.
-    """
-    from aiohttp import ClientError
-
-    try:
-        yield
-    except (ClientError, ValueError, OSError, RuntimeError) as error:  # uvloop raises the last
-        if isinstance(error, TimeoutError) and not late:
-            raise
-        if isinstance(error, TimeoutError):
-            raise SourceUnavailable(f"{url.host} {late}. Try again later.") from error
-        if isinstance(getattr(error, "os_error", None), _Inside):
-            raise AddressRefused(
-                f"{url.host} leads to an address that is not public; it is not opened."
-            ) from error
-        raise SourceUnavailable(f"{url.host} cannot be reached. Try again later.") from error
+        return self._sessions[lane, bare]
 
 
 async def _pieces(response: "ClientResponse") -> AsyncIterator[bytes]:
-    with _told_apart(response.url, "fell silent in the middle of its answer"):
+    with told_apart(response.url, "fell silent in the middle of its answer"):
         async for piece in response.content.iter_any():
             yield piece
+
+
+def _sendable(body: AsyncIterable[bytes] | bytes | None) -> Any:
+    if isinstance(body, bytes) and len(body) > _IN_ONE_WRITE:
+        return io.BytesIO(body)
+    return body

@@ -10,10 +10,14 @@ import pytest
 
 @dataclass
 class Server:
-    """Where it listens, and what it was asked: request line and headers, as they came."""
+    """Where it listens, and what it was asked: request line and headers, as they came.
+
+    `readers` are what follows each head.
+    """
 
     url: str = ""
     requests: list[str] = field(default_factory=list)
+    readers: list[asyncio.StreamReader] = field(default_factory=list)
 
 
 Answer = Callable[[asyncio.StreamWriter], Awaitable[None]]
@@ -30,6 +34,7 @@ async def serve() -> AsyncIterator[Serve]:
             async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
                 try:
                     found.requests.append((await reader.readuntil(b"\r\n\r\n")).decode())
+                    found.readers.append(reader)
                     if isinstance(answer, bytes):
                         writer.write(answer)
                         await writer.drain()

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from plugin.errors import SourceUnavailable
-from plugin.outbound.client import GuardedClient, Limits
+from plugin.outbound.client import GuardedClient, Limits, Pace
+from plugin.outbound.sessions import SourceTooSlow
 from plugin.outbound.urls import AddressRefused
 
 Serve = Callable[..., Awaitable[Any]]
@@ -69,6 +70,73 @@ async def test_a_body_is_sent_piece_by_piece(serve: Serve) -> None:
         assert [piece async for piece in answer.pieces] == []
     assert "content-length: 4" in server.requests[0].lower()
     assert "transfer-encoding" not in server.requests[0].lower()
+
+
+@pytest.mark.parametrize("size", [4, 3_000_000])
+async def test_a_body_may_be_bytes(serve: Serve, size: int) -> None:
+    received = 0
+
+    async def answer(writer: asyncio.StreamWriter) -> None:
+        nonlocal received
+        while received < size:
+            received += len(await server.readers[-1].read(size - received))
+        writer.write(ok(b"all"))
+        await writer.drain()
+
+    server = await serve(answer)
+    async with (
+        GuardedClient(trusted=[server.url]) as client,
+        client.stream("POST", server.url, "/", headers=(), body=bytes(size)) as streamed,
+    ):
+        assert [piece async for piece in streamed.pieces] == [b"all"]
+    assert received == size
+    assert f"content-length: {size}" in server.requests[0].lower()
+    assert "content-type" not in server.requests[0].lower()
+
+
+async def test_a_stream_has_its_own_pace(serve: Serve) -> None:
+    async def trickle(writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
+        for _ in range(100):
+            writer.write(b"x")
+            await writer.drain()
+            await asyncio.sleep(0.03)
+
+    server = await serve(trickle)
+    async with GuardedClient(trusted=[server.url]) as client:
+        for pace in (Pace(idle=0.01), Pace(idle=5, total=0.1)):
+            with pytest.raises(SourceTooSlow):
+                async with client.stream("GET", server.url, "/", headers=(), pace=pace) as streamed:
+                    [piece async for piece in streamed.pieces]
+
+
+async def test_more_streams_than_a_pool_would_hold_run_at_once(serve: Serve) -> None:
+    everybody = asyncio.Barrier(120)
+
+    async def answer(writer: asyncio.StreamWriter) -> None:
+        await everybody.wait()
+        writer.write(ok(b"here"))
+
+    server = await serve(answer)
+
+    async def one() -> bytes:
+        async with client.stream("GET", server.url, "/", headers=()) as streamed:
+            return b"".join([piece async for piece in streamed.pieces])
+
+    async with GuardedClient(trusted=[server.url]) as client, asyncio.timeout(20):
+        assert await asyncio.gather(*(one() for _ in range(120))) == [b"here"] * 120
+
+
+async def test_trust_in_one_origin_is_not_remembered_for_another(serve: Serve) -> None:
+    named, other = await serve(ok(b"1")), await serve(ok(b"2"))
+    async with GuardedClient(trusted=[f"{named.url}/v1"]) as client:
+        for _ in range(2):
+            async with client.stream("GET", named.url, "/x", headers=()) as streamed:
+                assert streamed.status == 200
+            with pytest.raises(AddressRefused):
+                async with client.stream("GET", other.url, "/x", headers=()):
+                    pass
+    assert other.requests == []
 
 
 async def test_an_answer_that_breaks_off_says_so(serve: Serve) -> None:
