@@ -43,7 +43,7 @@ _SHOWN = 5
 def assert_reply(path: str, method: str, status: int, body: Any) -> Any:
     """Check a reply or an error of an endpoint, and give it parsed; `body` is bytes, text or JSON.
 
-    `path` is the one that was asked for, with or without `/v1` and a query.
+    `path` is the one that was asked for, with or without `/v1/` and a query.
     """
     value = json.loads(body) if isinstance(body, bytes | str) else body
     if status >= 400:
@@ -108,7 +108,7 @@ LEGACY_PATHS: Mapping[tuple[str, str], str] = {
 
 
 def _template(path: str) -> str:
-    path = path.partition("?")[0].removeprefix("/v1")
+    path = "/" + path.partition("?")[0].removeprefix("/v1").removeprefix("/")
     acted = re.fullmatch(r"/engines/.+?(/(?:chat/)?completions|/embeddings|/edits)", path)
     if acted:
         return acted[1]
