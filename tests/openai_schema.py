@@ -35,6 +35,13 @@ REPLIES: Mapping[tuple[str, str], str] = {
 }
 """The schemas of the published description, by method and path below `/v1`."""
 
+LEGACY_REPLIES: Mapping[tuple[str, str], str] = {
+    ("POST", "/edits"): "legacy:edit",
+    ("GET", "/engines"): "legacy:engines",
+    ("GET", "/engines/{id}"): "legacy:engine",
+    ("GET", "/usage"): "legacy:usage",
+}
+
 ERROR = "ErrorResponse"
 CHAT_CHUNK, TEXT_CHUNK = "CreateChatCompletionStreamResponse", "CreateCompletionStreamResponse"
 _SHOWN = 5
@@ -92,19 +99,10 @@ def assert_valid(name: str, value: Any) -> None:
 
 def schema_of(path: str, method: str) -> str:
     """The name of the schema of an endpoint's reply."""
-    found = (REPLIES | {key: f"legacy:{name}" for key, name in LEGACY_PATHS.items()}).get(
-        (method.upper(), _template(path))
-    )
-    assert found is not None, f"no schema is known for {method} {path}"
-    return found
-
-
-LEGACY_PATHS: Mapping[tuple[str, str], str] = {
-    ("POST", "/edits"): "edit",
-    ("GET", "/engines"): "engines",
-    ("GET", "/engines/{id}"): "engine",
-    ("GET", "/usage"): "usage",
-}
+    asked = (method.upper(), _template(path))
+    name = REPLIES.get(asked) or LEGACY_REPLIES.get(asked)
+    assert name is not None, f"no schema is known for {method} {path}"
+    return name
 
 
 def _template(path: str) -> str:
@@ -184,6 +182,9 @@ def _schemas() -> dict[str, Any]:
     reason["enum"].append(None)
     reason["type"] = ["string", "null"]
     chunk["properties"]["usage"] = {"anyOf": [chunk["properties"]["usage"], {"type": "null"}]}
+    # The published description of vectors forgets `encoding_format: base64`.
+    vector = schemas["Embedding"]["properties"]
+    vector["embedding"] = {"anyOf": [vector["embedding"], {"type": "string"}]}
     return {**schemas, TEXT_CHUNK: chunk}
 
 
