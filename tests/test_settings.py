@@ -41,7 +41,6 @@ def test_dot_env_is_read_and_the_environment_wins(
     [
         ("PLUGIN_OPERATIONS", "a.b, c", "operations", ("a.b", "c")),
         ("PLUGIN_TRUSTED_PROXIES", "10.0.0.0/8,::1", "trusted_proxies", ("10.0.0.0/8", "::1")),
-        ("PLUGIN_UPSTREAMS", '[{"name":"vllm"}]', "upstreams", ({"name": "vllm"},)),
         ("PLUGIN_MODEL_ALIASES", '{"gpt-4":"qwen3-8b"}', "model_aliases", {"gpt-4": "qwen3-8b"}),
         ("PLUGIN_LOG_LEVEL", "WARNING", "log_level", "warning"),
         ("PLUGIN_DATABASE_URL", "", "database_url", None),
@@ -134,6 +133,65 @@ def test_a_wrong_issuer_is_one_line_that_says_where(
     assert line.startswith("PLUGIN_JWT_ISSUERS: its value is not allowed")
     assert reason in line
     assert line.endswith("and key or jwks_url")
+    assert "\n" not in line
+    assert "hunter2" not in line
+
+
+UPSTREAM = {"name": "vllm", "base_url": "http://10.0.0.7:8000/v1/", "models": ["qwen3-8b"]}
+
+
+def test_upstreams_are_typed_and_their_keys_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
+    vectors = {"id": "bge-m3", "kind": "embedding", "context_window": 8192, "retires": "2027-01-31"}
+    second = UPSTREAM | {"name": "b", "api_key": "hunter2", "models": [vectors], "timeout": 5}
+    monkeypatch.setenv("PLUGIN_UPSTREAMS", json.dumps([UPSTREAM, second]))
+    first, other = load().upstreams
+    assert (first.base_url, first.api_key) == ("http://10.0.0.7:8000/v1", None)
+    assert [(model.id, model.kind) for model in first.models] == [("qwen3-8b", "text")]
+    assert other.models[0].model_dump() == vectors | {"strengths": None}
+    assert (other.timeout, other.retries) == (5.0, 2)
+    assert other.api_key is not None
+    assert other.api_key.get_secret_value() == "hunter2"
+    assert "hunter2" not in repr(load())
+
+
+@pytest.mark.parametrize(
+    ("upstreams", "reason"),
+    [
+        ([{"name": "vllm"}], "item 1, base_url: "),
+        ([UPSTREAM, UPSTREAM], "(an upstream is named twice)"),
+        ([UPSTREAM | {"name": "a b"}], "item 1, name: "),
+        ([UPSTREAM | {"base_url": "ftp://a/v1"}], "an address with http or https"),
+        ([UPSTREAM | {"base_url": "https://"}], "an address with http or https"),
+        ([UPSTREAM | {"base_url": "https://u:hunter2@a/v1"}], "the key goes into api_key"),
+        ([UPSTREAM | {"base_url": "https://a/v1?key=hunter2"}], "without a query"),
+        ([UPSTREAM | {"base_url": "https://a/ b"}], "without a query"),
+        ([UPSTREAM | {"base_url": "https://[::1"}], "item 1, base_url: "),
+        ([UPSTREAM | {"api_key": "hunter2\r\nHost: inside"}], "a key is plain ASCII"),
+        ([UPSTREAM | {"api_key": ""}], "a key is plain ASCII"),
+        ([UPSTREAM | {"models": []}], "item 1, models: "),
+        ([UPSTREAM | {"models": "qwen3-8b"}], "item 1, models: "),
+        ([UPSTREAM | {"models": ["a", "a"]}], "a model is listed twice"),
+        ([UPSTREAM | {"models": ["a", 7]}], "item 1, models, item 2: "),
+        ([UPSTREAM | {"models": ["a\nb"]}], "item 1, models, item 1, id: "),
+        ([UPSTREAM | {"models": [{"id": "a", "kind": "sound"}]}], "models, item 1, kind: "),
+        ([UPSTREAM | {"models": [{"id": "a", "retires": "soon"}]}], "item 1, retires: "),
+        ([UPSTREAM | {"timeout": 0}], "item 1, timeout: "),
+        ([UPSTREAM | {"timeout": "5"}], "item 1, timeout: "),
+        ([UPSTREAM | {"retries": 1.5}], "item 1, retries: "),
+        ([UPSTREAM | {"headers": {"x": "hunter2"}}], "item 1, headers: "),
+        ("hunter2", ""),
+    ],
+)
+def test_a_wrong_upstream_is_one_line_that_says_where(
+    monkeypatch: pytest.MonkeyPatch, upstreams: object, reason: str
+) -> None:
+    monkeypatch.setenv("PLUGIN_UPSTREAMS", json.dumps(upstreams))
+    with pytest.raises(CannotRun) as caught:
+        load()
+    line = caught.value.detail
+    assert line.startswith("PLUGIN_UPSTREAMS: its value is not allowed")
+    assert reason in line
+    assert line.endswith("api_key and models")
     assert "\n" not in line
     assert "hunter2" not in line
 

@@ -5,25 +5,30 @@ import ipaddress
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, TypeVar
-from urllib.parse import urlsplit
+from typing import Annotated, Any, Literal, TypeVar
 
 from dotenv import dotenv_values
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    SecretStr,
-    ValidationError,
-    field_validator,
-    model_validator,
-)
+from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from plugin.errors import CannotRun
+from plugin.settings.jwt_issuer import JwtIssuer
+from plugin.settings.upstream import Upstream
+
+__all__ = [
+    "BUILT_IN",
+    "PREFIX",
+    "JwtIssuer",
+    "Offer",
+    "Settings",
+    "Upstream",
+    "load",
+    "load_offer",
+    "unknown_names",
+]
 
 PREFIX = "PLUGIN_"
-_PACKAGE = Path(__file__).parent
+_PACKAGE = Path(__file__).parents[1]
 _FILE = ".env"
 _OF_COMMANDS = frozenset({"key"})
 """Names that a command reads by itself: the key that `plugin replay` sends."""
@@ -37,44 +42,6 @@ Names = Annotated[tuple[str, ...], NoDecode]
 """A comma-separated list."""
 
 _Offer = TypeVar("_Offer", bound="Offer")
-
-Objects = Annotated[tuple[dict[str, Any], ...], NoDecode]
-"""A JSON list of objects."""
-
-
-Algorithm = Literal["RS256", "RS384", "RS512", "ES256", "ES384", "ES512", "HS256", "HS384", "HS512"]
-
-
-class JwtIssuer(BaseModel):
-    """Whose tokens are believed: meant for whom, signed how, and checked with which key."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-    issuer: str = Field(min_length=1, max_length=2_000)
-    audience: str = Field(min_length=1, max_length=2_000)
-    algorithm: Algorithm
-    key: SecretStr | None = None
-    jwks_url: str | None = None
-
-    @field_validator("jwks_url")
-    @classmethod
-    def _safe(cls, value: str | None) -> str | None:
-        parts = urlsplit(value or "https://none")
-        # Whoever can change these keys on their way can be anybody.
-        near = parts.hostname in {"localhost", "127.0.0.1", "::1"}
-        if not parts.hostname or parts.scheme not in ({"http", "https"} if near else {"https"}):
-            raise ValueError("an address with https is asked for, or with http on this machine")
-        if parts.username is not None or parts.password is not None:
-            raise ValueError("a user name or password is not sent")
-        return value
-
-    @model_validator(mode="after")
-    def _one_source(self) -> Self:
-        if (self.key is None) == (self.jwks_url is None):
-            raise ValueError("either key or jwks_url is asked for")
-        if self.jwks_url is not None and self.algorithm.startswith("HS"):
-            raise ValueError("a secret is not published: HS algorithms go with key")
-        return self
 
 
 def _well_known() -> Path:
@@ -182,7 +149,7 @@ class Settings(Offer):
         default=(),
         description="a JSON list of objects with issuer, audience, algorithm, and key or jwks_url",
     )
-    upstreams: Objects = Field(
+    upstreams: Annotated[tuple[Upstream, ...], NoDecode] = Field(
         default=(), description="a JSON list of objects with name, base_url, api_key and models"
     )
     model_aliases: Annotated[dict[str, str], NoDecode] = Field(
@@ -236,6 +203,13 @@ class Settings(Offer):
     def _distinct(cls, value: tuple[JwtIssuer, ...]) -> tuple[JwtIssuer, ...]:
         if len({one.issuer for one in value}) < len(value):
             raise ValueError("an issuer is named twice")
+        return value
+
+    @field_validator("upstreams")
+    @classmethod
+    def _named_once(cls, value: tuple[Upstream, ...]) -> tuple[Upstream, ...]:
+        if len({one.name for one in value}) < len(value):
+            raise ValueError("an upstream is named twice")
         return value
 
     @field_validator("trusted_proxies")
