@@ -1,7 +1,9 @@
 """The whole service with its embedded engine, as a user starts it, for clients to talk to."""
 
 import json
+import os
 import subprocess
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -33,6 +35,21 @@ class GptService:
             "OPENAI_API_BASE": self.base_url,
             "OPENAI_BASE_URL": self.base_url,
         }
+
+    def shell(self, line: str) -> "subprocess.CompletedProcess[str]":
+        """A line of a page, as its readers paste it; commands are those of this environment."""
+        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+        return subprocess.run(  # noqa: S602 - our own page's line
+            line,
+            shell=True,
+            cwd=self.directory,
+            env={**self.environment, "PATH": path},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=CLIENT_PATIENCE,
+            check=False,
+        )
 
     def run(self, command: Sequence[str], given: str = "") -> "subprocess.CompletedProcess[str]":
         """A client's process, run to its end."""

@@ -1,0 +1,72 @@
+"""Every snippet of the guide for this service runs as it stands, with the old and the new SDK."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.clients.environments import node_modules_of, python_of
+from tests.clients.gpt_service import GptService
+from tests.clients.markdown import Block, blocks
+
+GUIDE = Path(__file__).parents[2] / "docs" / "guide"
+SDKS = {"old": "openai-0.28", "new": "openai"}
+SECTIONS = range(1, 13)
+CONVERSATION = "Hello!\nName a fruit.\nexit\n"
+
+
+def snippets(section: int, language: str, info: str) -> list[Block]:
+    every = blocks(GUIDE / "guide.md")
+    return [
+        one for one in every if (one.section, one.language, one.info) == (section, language, info)
+    ]
+
+
+def sections(language: str, info: str) -> list[int]:
+    return [section for section in SECTIONS if snippets(section, language, info)]
+
+
+def test_both_languages_show_the_same_code() -> None:
+    english, chinese = (blocks(GUIDE / name) for name in ("guide.md", "guide.zh.md"))
+    assert [(one.section, one.text) for one in english] == [
+        (one.section, one.text) for one in chinese
+    ]
+    assert {one.section for one in english} >= set(SECTIONS) - {7, 10}
+
+
+@pytest.mark.parametrize("sdk", SDKS)
+@pytest.mark.parametrize("section", sections("python", "new"))
+def test_python(gpt: GptService, section: int, sdk: str) -> None:
+    script = gpt.directory / f"section_{section}_{sdk}.py"
+    script.write_text("\n".join(one.text for one in snippets(section, "python", sdk)), "utf-8")
+    done = gpt.run([str(python_of(SDKS[sdk])), str(script)])
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert done.stdout.strip() or section == 3
+
+
+@pytest.mark.parametrize("sdk", SDKS)
+def test_the_chatbot(gpt: GptService, sdk: str) -> None:
+    [snippet] = snippets(12, "python", f"{sdk} chat")
+    script = gpt.directory / f"chat_{sdk}.py"
+    script.write_text(snippet.text, "utf-8")
+    done = gpt.run([str(python_of(SDKS[sdk])), str(script)], CONVERSATION)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert done.stdout.count("GPT：") == 2
+    assert "[调用出错]" not in done.stdout
+    assert done.stdout.rstrip().endswith("再见！")
+
+
+@pytest.mark.parametrize("section", sections("sh", ""))
+def test_commands(gpt: GptService, section: int) -> None:
+    for snippet in snippets(section, "sh", ""):
+        done = gpt.shell(snippet.text)
+        assert done.returncode == 0, f"{snippet.text}\n{done.stderr}"
+        assert done.stdout.strip(), snippet.text
+        assert '"error"' not in done.stdout, done.stdout
+
+
+def test_javascript(gpt: GptService) -> None:
+    script = node_modules_of("openai-node") / "own_guide.mjs"
+    script.write_text("".join(one.text for one in snippets(6, "javascript", "")), "utf-8")
+    done = gpt.run(["node", str(script)])
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip()
