@@ -8,6 +8,8 @@ import typer
 _GROUPS = (
     "serve",
     "keys",
+    "api",
+    "chat",
     "contract",
     "init",
     "tools",
