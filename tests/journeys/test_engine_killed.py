@@ -1,0 +1,103 @@
+"""The engine dies under its callers, and callers leave the engine: nobody hangs, all recovers."""
+
+import asyncio
+import json
+import os
+import random
+import signal
+import time
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+
+from tests.clients.event_stream import Answered, post
+from tests.clients.gpt_service import GptService, serving_gpt
+from tests.journeys.running import Address
+
+ROUNDS = int(os.environ.get("KILLS", "2"))
+STREAMS = 50
+LEAVERS = int(os.environ.get("LEAVERS", "100"))
+PATIENCE = 120
+SOON = 3.0
+"""Seconds in which the next request must be answered after a kill."""
+
+STORY: dict[str, Any] = {
+    "model": "gpt-4",
+    "messages": [{"role": "user", "content": "Tell me a long story about the sea."}],
+    "max_tokens": 40,
+    "stream": True,
+}
+WORD = {**STORY, "max_tokens": 1, "stream": False}
+
+
+@pytest.fixture(scope="module")
+def gpt(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GptService]:
+    with serving_gpt(tmp_path_factory.mktemp("killed")) as service:
+        yield service
+
+
+def engine(gpt: GptService) -> dict[str, Any]:
+    state: dict[str, Any] = json.loads((gpt.directory / "data" / "engine.json").read_text())
+    return state
+
+
+async def ask(gpt: GptService, body: Any, leave_after: int | None = None) -> Answered:
+    port = gpt.running.address.port
+    asking = post(port, "/v1/chat/completions", gpt.key, body, leave_after=leave_after)
+    return await asyncio.wait_for(asking, PATIENCE)
+
+
+async def killed_under(gpt: GptService) -> tuple[list[Answered], Answered]:
+    """Kill the engine while streams flow; what they got, and what the next request got."""
+    streams = [asyncio.create_task(ask(gpt, STORY)) for _ in range(STREAMS)]
+    await asyncio.sleep(1.0)
+    os.kill(engine(gpt)["pid"], signal.SIGKILL)
+    following = await ask(gpt, WORD)
+    return await asyncio.gather(*streams), following
+
+
+def test_a_killed_engine_leaves_nobody_hanging(gpt: GptService) -> None:
+    broken = 0
+    for _ in range(ROUNDS):
+        ended, following = asyncio.run(killed_under(gpt))
+        assert following.status == 200, following
+        assert following.took < SOON
+        for one in ended:
+            assert one.status in {200, 503}
+            assert one.done or one.error is not None, "a silent end"
+            broken += one.error is not None
+    assert broken >= ROUNDS
+    assert engine(gpt)["state"] == "ready"
+
+
+def slots_in_use(gpt: GptService) -> int:
+    state = engine(gpt)
+    address = Address(urlsplit(state["text"]).port or 0)
+    slots = address.call("GET", "/slots", {"authorization": f"Bearer {state['key']}"}).json()
+    return sum(slot["is_processing"] for slot in slots)
+
+
+async def leaving(gpt: GptService, count: int) -> None:
+    dice = random.Random(7)  # noqa: S311 - the same run each time
+    at_once = asyncio.Semaphore(50)
+
+    async def one() -> None:
+        async with at_once:
+            body = {**STORY, "stream": dice.random() < 0.8}
+            if body["stream"]:
+                await ask(gpt, body, leave_after=dice.choice((0, 1, 2, 5)))
+            else:
+                await ask(gpt, body, leave_after=0)
+
+    await asyncio.gather(*(one() for _ in range(count)))
+
+
+def test_clients_that_leave_free_their_slots(gpt: GptService) -> None:
+    asyncio.run(leaving(gpt, LEAVERS))
+    deadline = time.monotonic() + 10
+    while slots_in_use(gpt) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert slots_in_use(gpt) == 0
+    assert asyncio.run(ask(gpt, WORD)).status == 200
