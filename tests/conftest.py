@@ -4,6 +4,7 @@ import json
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +14,9 @@ from fastapi.routing import iter_route_contexts
 from plugin.api.gateway import Authenticate, Gateway, route_table
 from plugin.api.middleware import BodyLimit, RequestLog
 from plugin.auth.caller import Caller
+from plugin.engines.llama.models import MODELS, look, places
+from plugin.engines.llama.process import Options, Supervisor
+from plugin.engines.llama.state import FILE, StateFile
 from plugin.errors import NotAuthenticated
 from tests.open_meteo import OpenMeteo, settings_for, weather_source
 
@@ -148,3 +152,31 @@ def open_meteo() -> Iterator[OpenMeteo]:
 def weather(open_meteo: OpenMeteo) -> dict[str, str]:
     """The settings that make a service ask the stand-in."""
     return settings_for(open_meteo)
+
+
+@pytest.fixture(scope="session")
+def model_places() -> tuple[Path, ...]:
+    """Where the model files lie; a test that needs them is skipped where they do not."""
+    where = places(None, Path("no-data-directory"))
+    missing = [model.name for model in MODELS if look(model, where).state != "verified"]
+    if missing:
+        pytest.skip(f"no model files of {', '.join(missing)}: `make setup` fetches them")
+    return where
+
+
+@pytest.fixture(scope="session")
+def engine(
+    model_places: tuple[Path, ...], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Path]:
+    """The embedded engine, running once for all tests: the path of its state file."""
+    file = tmp_path_factory.mktemp("engine") / FILE
+    supervisor = Supervisor(Options(model_places), file)
+    supervisor.start()
+    try:
+        deadline = time.monotonic() + 60
+        while (state := StateFile(file).read()).state != "ready":
+            assert time.monotonic() < deadline, state
+            time.sleep(0.02)
+        yield file
+    finally:
+        supervisor.stop()

@@ -7,6 +7,8 @@ import typer
 
 _GROUPS = (
     "serve",
+    "engine",
+    "models",
     "keys",
     "api",
     "chat",

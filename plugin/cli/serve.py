@@ -62,7 +62,7 @@ def _check(
     given = {"PLUGIN_HOST": host, "PLUGIN_PORT": port, "PLUGIN_WORKERS": workers}
     # Workers are processes of their own and read the same environment.
     os.environ.update({name: str(value) for name, value in given.items() if value is not None})
-    signal.signal(signal.SIGTERM, _interrupt)
+    signal.signal(signal.SIGTERM, interrupt)
     from plugin.settings import load, unknown_names
     from plugin.storage.migrate import prepare
 
@@ -142,7 +142,7 @@ def _configuration(settings: "Settings") -> "uvicorn.Config":
         proxy_headers=bool(settings.trusted_proxies),
         forwarded_allow_ips=list(settings.trusted_proxies),
         timeout_graceful_shutdown=_GRACE_SECONDS,
-        log_config=_log_config(settings.log_level),
+        log_config=log_config(settings.log_level),
     )
 
 
@@ -156,7 +156,8 @@ def _run(config: "uvicorn.Config", listener: socket.socket) -> None:
         Multiprocess(config, sockets=[listener]).run()
 
 
-def _log_config(level: str) -> dict[str, Any]:
+def log_config(level: str) -> dict[str, Any]:
+    """How what is logged becomes lines of JSON on stderr."""
     own = {"level": level.upper()}
     return {
         "version": 1,
@@ -255,5 +256,6 @@ def _banner(settings: "Settings", key: str | None, example: str) -> str:
     )
 
 
-def _interrupt(_signal: int, _frame: object) -> NoReturn:
+def interrupt(_signal: int, _frame: object) -> NoReturn:
+    """Handle SIGTERM as Ctrl-C."""
     raise KeyboardInterrupt
