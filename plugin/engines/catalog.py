@@ -1,7 +1,7 @@
 """Model names: which engine answers for which, under whatever name it is asked for."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from plugin.engines.engine import Engine
@@ -30,26 +30,56 @@ class Answering:
     model: Model
     engine: Engine
 
+    @property
+    def is_alias(self) -> bool:
+        """Whether the name is another than the model's own."""
+        return self.requested != self.model.id
+
 
 class Catalog:
-    """Every name that can be asked for; a model's own name goes before an alias."""
+    """Every name that can be asked for; a model's own name goes before an alias.
+
+    Of two engines for one model the first in `models` answers. `aliases` lead to models' own names.
+    """
 
     def __init__(self, models: Sequence[tuple[Model, Engine]], aliases: Mapping[str, str]) -> None:
-        self._models = {model.id: (model, engine) for model, engine in reversed(models)}
-        self._aliases = aliases
+        self._names: dict[str, Answering] = {}
+        for model, engine in models:
+            self._names.setdefault(model.id, Answering(model.id, model, engine))
+        own = dict(self._names)
+        for name, meant in aliases.items():
+            if meant in own and name not in own:
+                self._names[name] = replace(own[meant], requested=name)
 
     def find(self, name: str) -> Answering:
         """Who answers for `name`; raises `ModelNotFound`."""
-        found = self._models.get(name) or self._models.get(self._aliases.get(name, ""))
+        found = self._names.get(name)
         if found is None:
             raise ModelNotFound(
                 f"The model `{name[:200]}` does not exist here. GET /v1/models lists what does; "
                 "PLUGIN_MODEL_ALIASES gives one of them another name.",
                 param="model",
             )
-        return Answering(name, *found)
+        return found
+
+    def get(self, name: str) -> Answering | None:
+        """Who answers for `name`, if anybody does."""
+        return self._names.get(name)
 
     def names(self) -> list[str]:
         """Every name that can be asked for, own names first."""
-        aliases = (name for name, model in self._aliases.items() if model in self._models)
-        return list(dict.fromkeys((*self._models, *aliases)))
+        return list(self._names)
+
+    def models(self) -> list[Model]:
+        """Every model, without its other names."""
+        return [one.model for one in self._names.values() if not one.is_alias]
+
+    def aliases_of(self, model: str) -> list[str]:
+        """The other names of a model."""
+        return [
+            one.requested for one in self._names.values() if one.is_alias and one.model.id == model
+        ]
+
+    def of_kind(self, kind: Kind) -> list[Model]:
+        """The models that do one kind of work; empty when nobody here does it."""
+        return [model for model in self.models() if model.kind == kind]
