@@ -41,6 +41,7 @@ class ChatAsk:
             "stream": True,
             # each event then says how many tokens it took so far: known even if the caller leaves
             "timings_per_token": True,
+            "stream_options": {"include_usage": True},
         }
         if self.max_tokens is not None:
             body["max_tokens"] = self.max_tokens

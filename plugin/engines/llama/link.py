@@ -24,6 +24,9 @@ _NOT_YET = frozenset({401, 503})
 _QUICK = frozenset({"/tokenize", "/detokenize", "/apply-template"})
 """What is answered without decoding, and so without waiting for a place."""
 
+_PARAMS = {"/v1/completions": "prompt", "/v1/embeddings": "input"}
+"""Where a prompt stands that is too long, if not in the messages."""
+
 
 class Link:
     """Asks the engine that `state` describes; used by every request of one process.
@@ -51,6 +54,10 @@ class Link:
             "vectors": asyncio.Semaphore(at_once),
         }
         self._missed = self._asked_last = -math.inf
+
+    def context(self) -> int:
+        """How many tokens a text may have, prompt and answer together; 0 while nobody knows."""
+        return self._state.read().context
 
     async def post(self, server: Server, path: str, body: Mapping[str, Any]) -> Any:
         """The JSON value that `server` answers.
@@ -107,7 +114,7 @@ class Link:
                 return answer
             told = b"".join([piece async for piece in answer.pieces])
             if answer.status not in _NOT_YET:
-                raise refusal(answer.status, told)
+                raise refusal(answer.status, told, _PARAMS.get(path))
             await self._wait(state)
 
     def _send(

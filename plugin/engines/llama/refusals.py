@@ -30,29 +30,31 @@ def broken_off() -> EngineUnavailable:
     )
 
 
-def refusal(status: int, content: bytes) -> PluginError:
+def refusal(status: int, content: bytes, param: str | None = None) -> PluginError:
     """The error for an answer that is not 200."""
     try:
         told = orjson.loads(content)["error"]
     except (ValueError, TypeError, KeyError):
         told = {}
-    return told_refusal(told if isinstance(told, Mapping) else {}, status)
+    return told_refusal(told if isinstance(told, Mapping) else {}, status, param or "messages")
 
 
-def told_refusal(told: Mapping[str, Any], status: int = 500) -> PluginError:
+def told_refusal(
+    told: Mapping[str, Any], status: int = 500, param: str = "messages"
+) -> PluginError:
     """The error for the `error` object of the engine."""
     text = str(told.get("message", ""))[:_LONGEST]
     if told.get("type") == "exceed_context_size_error":
-        return too_long(told.get("n_prompt_tokens"), told.get("n_ctx"))
+        return too_long(told.get("n_prompt_tokens"), told.get("n_ctx"), param)
     if status == 400 or told.get("code") == 400:  # noqa: PLR2004
         return InvalidRequest(f"The embedded model cannot carry this out: {text}")
     return unavailable(f"The embedded engine failed: {text or f'status {status}'}. Try again.")
 
 
-def too_long(tokens: Any, context: Any) -> ContextLengthExceeded:
+def too_long(tokens: Any, context: Any, param: str = "messages") -> ContextLengthExceeded:
     """The prompt has more tokens than fit."""
     return ContextLengthExceeded(
-        f"This model's maximum context length is {context} tokens. However, your messages resulted "
-        f"in {tokens} tokens. Please reduce the length of the messages.",
-        param="messages",
+        f"This model's maximum context length is {context} tokens. However, your {param} resulted "
+        f"in {tokens} tokens. Please reduce the length of the {param}.",
+        param=param,
     )

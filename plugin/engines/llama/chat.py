@@ -1,0 +1,72 @@
+"""Chat completions of the embedded model: whole and streamed, one choice or many."""
+
+import time
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
+from secrets import token_hex
+
+from plugin.engines.engine import Ask, Events, Whole
+from plugin.engines.llama.chat_ask import ChatAsk, Delta
+from plugin.engines.llama.chat_reply import DONE, ChatReply, WholeChoice
+from plugin.engines.llama.chat_request import read_chat
+from plugin.engines.llama.choices import begun, merged
+from plugin.engines.llama.counted import Counted
+from plugin.engines.llama.decoded import decoded
+from plugin.engines.llama.link import Link
+
+
+async def chat(link: Link, ask: Ask, fingerprint: str, answered_by: str) -> Whole | Events:
+    """Answer `chat/completions`."""
+    asks = read_chat(ask)
+    body = ask.body
+    reply = ChatReply(
+        id=f"chatcmpl-{token_hex(12)}",
+        created=int(time.time()),
+        model=ask.requested,
+        fingerprint=fingerprint,
+        functions="functions" in body,
+        usage_asked=bool((body.get("stream_options") or {}).get("include_usage")),
+        alternatives=body.get("top_logprobs", 0),
+    )
+    deltas = await begun(merged([_turn(link, each) for each in asks]))
+    counted = Counted(len(asks), of_one_prompt=len(asks))
+    if ask.stream:
+        return Events(_streamed(deltas, reply, counted), answered_by, counted.total)
+    choices = [WholeChoice() for _ in asks]
+    async with aclosing(deltas):
+        async for index, delta in deltas:
+            choices[index].add(delta)
+            counted.add(index, delta.usage)
+    return Whole(reply.whole(choices, counted.total), counted.total, answered_by)
+
+
+async def _turn(link: Link, ask: ChatAsk) -> AsyncGenerator[Delta]:
+    """What the assistant says in one choice: a call, or a text."""
+    stream = await _chosen(link, ask)
+    try:
+        async for delta in stream:
+            yield delta
+    finally:
+        close = getattr(stream, "aclose", None)
+        if close is not None:
+            await close()
+
+
+async def _chosen(link: Link, ask: ChatAsk) -> AsyncIterator[Delta]:
+    return decoded(link, ask)
+
+
+async def _streamed(
+    deltas: AsyncGenerator[tuple[int, Delta]], reply: ChatReply, counted: Counted
+) -> AsyncGenerator[bytes]:
+    begun_choices: set[int] = set()
+    async with aclosing(deltas):
+        async for index, delta in deltas:
+            counted.add(index, delta.usage)
+            told = reply.chunks(index, delta)
+            if index not in begun_choices:
+                begun_choices.add(index)
+                told = reply.first(index) + told
+            if told:
+                yield told
+    yield reply.usage_chunk(counted.total) + DONE

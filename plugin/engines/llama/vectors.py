@@ -1,0 +1,145 @@
+"""Embeddings of the embedded model: texts or its own token ids, as floats or base64."""
+
+import math
+from array import array
+from base64 import b64decode, b64encode
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import orjson
+
+from plugin.engines.engine import Ask, Whole
+from plugin.engines.llama.link import Link
+from plugin.errors import ContextLengthExceeded, InvalidRequest
+from plugin.messages import Usage
+
+DIMENSIONS = 384
+CONTEXT = 512
+MOST_INPUTS = 2048
+
+_VOCABULARY = 30_522
+_PATH = "/v1/embeddings"
+_SLICE = 64
+"""Inputs that the engine gets at a time, so that many callers take turns."""
+
+Input = str | Sequence[int]
+
+
+async def embed(link: Link, ask: Ask, answered_by: str) -> Whole:
+    """Answer `embeddings`."""
+    body = ask.body
+    inputs = _inputs(body["input"])
+    dimensions = _dimensions(body)
+    floats = body.get("encoding_format", "float") != "base64"
+    vectors, usage = list[str](), Usage()
+    for begin in range(0, len(inputs), _SLICE):
+        some, tokens = await _vectors(link, inputs[begin : begin + _SLICE], begin)
+        vectors += some
+        usage.prompt_tokens += tokens
+    reply = {
+        "object": "list",
+        "model": ask.requested,
+        "data": [
+            {
+                "object": "embedding",
+                "index": index,
+                "embedding": _told(vector, dimensions, floats=floats),
+            }
+            for index, vector in enumerate(vectors)
+        ],
+        "usage": {"prompt_tokens": usage.prompt_tokens, "total_tokens": usage.prompt_tokens},
+    }
+    return Whole(orjson.dumps(reply), usage, answered_by)
+
+
+async def _vectors(link: Link, inputs: Sequence[Input], begin: int) -> tuple[list[str], int]:
+    """The vectors of some inputs as the engine writes them, and how many tokens they had."""
+    body = {"input": inputs, "encoding_format": "base64"}
+    try:
+        answer = await link.post("vectors", _PATH, body)
+    except ContextLengthExceeded:
+        await _say_which(link, inputs, begin)
+        raise
+    return [each["embedding"] for each in answer["data"]], answer["usage"]["prompt_tokens"]
+
+
+async def _say_which(link: Link, inputs: Sequence[Input], begin: int) -> None:
+    """Raise for the input that is too long; the engine does not say which it is."""
+    for index, item in enumerate(inputs, begin):
+        tokens: Sequence[int] = item if not isinstance(item, str) else ()
+        if isinstance(item, str):
+            asked = {"content": item, "add_special": True}
+            tokens = (await link.post("vectors", "/tokenize", asked))["tokens"]
+        if len(tokens) > CONTEXT:
+            raise ContextLengthExceeded(
+                f"This model's maximum context length is {CONTEXT} tokens, however input[{index}] "
+                f"has {len(tokens)}. Split it into shorter texts.",
+                param="input",
+            )
+
+
+def _told(vector: str, dimensions: int, *, floats: bool) -> str | list[float]:
+    """A vector as the caller wants it; the engine gives base64 of little-endian float32."""
+    if dimensions == DIMENSIONS and not floats:
+        return vector
+    numbers = array("f", b64decode(vector))
+    if dimensions < DIMENSIONS:
+        numbers = _unit(numbers[:dimensions])
+    return numbers.tolist() if floats else b64encode(numbers.tobytes()).decode()
+
+
+def _unit(numbers: "array[float]") -> "array[float]":
+    length = math.hypot(*numbers)
+    return array("f", [number / length for number in numbers]) if length else numbers
+
+
+def _dimensions(body: Mapping[str, Any]) -> int:
+    dimensions = int(body.get("dimensions", DIMENSIONS))
+    if not 1 <= dimensions <= DIMENSIONS:
+        raise InvalidRequest(
+            f"dimensions is {dimensions}; the embedded model gives 1 to {DIMENSIONS}.",
+            param="dimensions",
+        )
+    return dimensions
+
+
+def _inputs(given: Any) -> list[Input]:
+    """A text, texts, token ids, or lists of them, as a list.
+
+    Token ids are read as the embedded model's own (WordPiece, 30,522). Those that an SDK counts
+    for OpenAI's models mean other words here: see `plugin/engines/llama/engine.py`.
+    """
+    if not given and given != 0:
+        raise InvalidRequest("input is empty; there is nothing to embed.", param="input")
+    inputs: list[Input] = [given] if isinstance(given, str) or _tokens(given) else list(given)
+    if len(inputs) > MOST_INPUTS:
+        raise InvalidRequest(
+            f"input has {len(inputs)} items; at most {MOST_INPUTS} go into a request.",
+            param="input",
+        )
+    for index, item in enumerate(inputs):
+        _check(item, index)
+    return inputs
+
+
+def _check(item: Any, index: int) -> None:
+    if not (item if isinstance(item, str) else _tokens(item)):
+        raise InvalidRequest(
+            f"input[{index}] is neither a text that is not empty nor a list of token ids.",
+            param="input",
+        )
+    if not isinstance(item, str) and not 0 <= min(item) <= max(item) < _VOCABULARY:
+        raise InvalidRequest(
+            f"input[{index}] has token ids that the embedded model does not know; its own go from "
+            f"0 to {_VOCABULARY - 1}. If your SDK counts in OpenAI's tokens, let it send texts "
+            "(langchain-openai: check_embedding_ctx_length=False).",
+            param="input",
+        )
+
+
+def _tokens(value: Any) -> bool:
+    return (
+        isinstance(value, list)
+        and bool(value)
+        and all(type(item) is int for item in value)  # a boolean is no token
+    )
