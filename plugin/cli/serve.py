@@ -5,8 +5,8 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
@@ -49,7 +49,9 @@ def up(host: Host = None, port: Port = None, workers: Workers = None) -> None:
     key = _first_key(settings)
 
     def announce(document: bytes) -> None:
-        typer.echo(_banner(settings, key, _example(document)))
+        from plugin.cli.banner import banner
+
+        typer.echo(banner(settings, key, document))
 
     _listen(settings, listener, announce)
     typer.echo("stopped")
@@ -115,12 +117,31 @@ def _listen(
 
     config = _configuration(settings)
     waiting = threading.Thread(target=_when_ready, args=(listener, announce), daemon=True)
-    waiting.start()
-    try:
-        _run(config, listener)
-    except KeyboardInterrupt:
-        # uvicorn has stopped in good order by now, and repeats the signal that told it to.
+    with _engine(settings):
+        waiting.start()
+        try:
+            _run(config, listener)
+        except KeyboardInterrupt:
+            # uvicorn has stopped in good order by now, and repeats the signal that told it to.
+            return
+
+
+@contextmanager
+def _engine(settings: "Settings") -> Iterator[None]:
+    """The embedded engine, from before the first request until after the last one."""
+    if settings.engine == "none":
+        yield
         return
+    from plugin.cli.engine import options
+    from plugin.engines.llama.process import Supervisor
+    from plugin.engines.llama.state import FILE
+
+    supervisor = Supervisor(options(settings), settings.data_dir / FILE)
+    supervisor.start()
+    try:
+        yield
+    finally:
+        supervisor.stop()
 
 
 def _configuration(settings: "Settings") -> "uvicorn.Config":
@@ -199,61 +220,6 @@ def _first_key(settings: "Settings") -> str | None:
         return first_key.ensure(KeyStore(engine, time.time), settings.data_dir)
     finally:
         engine.dispose()
-
-
-def _opens(settings: "Settings", file: Path) -> bool:
-    """Whether the kept key is there and still opens the gate."""
-    import time
-
-    from plugin.auth.keys import KeyStore, hash_key
-    from plugin.storage.database import open_blocking
-
-    try:
-        kept = hash_key(file.read_bytes().strip())
-    except OSError:
-        return False
-    engine = open_blocking(settings.database)
-    try:
-        records = KeyStore(engine, time.time).list()
-    finally:
-        engine.dispose()
-    return any(record.hash == kept and record.state(time.time()) == "active" for record in records)
-
-
-def _example(document: bytes) -> str:
-    """The path of an operation that can be called without knowing anything; else the document's."""
-    import json
-
-    for path, item in json.loads(document)["paths"].items():
-        asked = item.get("get", {}).get("parameters", ())
-        if "get" in item and not any(parameter.get("required") for parameter in asked):
-            return str(path)
-    return "/openapi.json"
-
-
-def _banner(settings: "Settings", key: str | None, example: str) -> str:
-    from shlex import quote
-
-    from plugin.auth.first_key import FILE
-
-    base, file = settings.base_url, (settings.data_dir / FILE).absolute()
-    bearer = f'"Authorization: Bearer $(cat {quote(str(file))})"'
-    kept = f"in {file} (only you can read it)"
-    if key is None and not _opens(settings, file):
-        kept = "not at hand; `plugin keys create --name NAME` makes one"
-        bearer = '"Authorization: Bearer $KEY"'
-    return "\n".join(
-        (
-            "gpt-plugin is up; Ctrl-C stops it.",
-            f"  manifest  {base}/.well-known/ai-plugin.json",
-            f"  openapi   {base}/openapi.json",
-            f"  docs      {base}/docs",
-            f"  key       {key or kept}",
-            *((f"            kept {kept}",) if key else ()),
-            f"  try       curl -H {bearer} {quote(base + example)}",
-            f"  later     export OPENAI_API_BASE={base}/v1  # for the GPT API, not built yet",
-        )
-    )
 
 
 def interrupt(_signal: int, _frame: object) -> NoReturn:

@@ -32,7 +32,12 @@ def start(tmp_path: Path) -> Iterator[Start]:
             stderr=subprocess.PIPE,
             text=True,
             cwd=tmp_path,
-            env={"PYTHONPATH": ":".join(sys.path), "PLUGIN_PORT": "0", **environment},
+            env={
+                "PYTHONPATH": ":".join(sys.path),
+                "PLUGIN_PORT": "0",
+                "PLUGIN_ENGINE": "none",
+                **environment,
+            },
         )
         running.append(process)
         return process

@@ -181,9 +181,9 @@ def bearer(key: dict[str, Any]) -> dict[str, str]:
 
 
 def surroundings(settings: Settings | None = None) -> dict[str, str]:
-    """The environment of a user who has set nothing but `settings`."""
+    """The environment of a user who has set nothing but `settings`, and wants no engine."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("PLUGIN_")}
-    return kept | {"PYTHONUNBUFFERED": "1", **(settings or {})}
+    return kept | {"PYTHONUNBUFFERED": "1", "PLUGIN_ENGINE": "none", **(settings or {})}
 
 
 def free_port() -> int:

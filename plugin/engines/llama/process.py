@@ -99,6 +99,8 @@ class Supervisor:
         with turn(self._file, self._stopping) as ours:
             if not ours:
                 return
+            # At once: what is there may be the last word of a service that was killed.
+            self._say(STARTING)
             while not self._stopping.is_set():
                 self._once()
             self._say(STOPPED)
@@ -155,10 +157,11 @@ class Supervisor:
             EngineState(
                 "ready",
                 pid=child.pid,
+                text=addresses["text"],
+                vectors=addresses["vectors"],
                 key=self._key,
                 context=self._options.context,
                 slots=self._options.slots,
-                **addresses,
             )
         )
 
