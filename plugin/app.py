@@ -14,6 +14,7 @@ from plugin.api import docs, documents, health, tools, well_known
 from plugin.api.access_log import AccessLog
 from plugin.api.gateway import Gateway, route_table
 from plugin.api.middleware import BodyLimit, RequestLog
+from plugin.api.v1 import files
 from plugin.auth.caller import Caller
 from plugin.operations import access_of, discover
 from plugin.services import fixed_keys, open_services
@@ -21,7 +22,7 @@ from plugin.settings import Settings, load
 
 _DISTRIBUTION = "gpt-plugin"
 
-GPT_API: tuple[APIRouter, ...] = ()
+GPT_API: tuple[APIRouter, ...] = (files.router,)
 """The families of endpoints below `/v1`."""
 
 
@@ -40,7 +41,7 @@ def create_app(settings: Settings | None = None) -> ASGIApp:
         openapi_url=None,
         docs_url=None,
         redoc_url=None,
-        lifespan=_lifespan(settings, records, _scopes(operations)),
+        lifespan=_lifespan(settings, records, _scopes((*GPT_API, *operations))),
     )
     for router in (*doors, *GPT_API, *operations):
         app.include_router(router)
@@ -52,8 +53,12 @@ def create_app(settings: Settings | None = None) -> ASGIApp:
     # From the inside out: a request passes the last one first.
     public = [route for door in doors for route in iter_route_contexts(door.routes)]
     service: ASGIApp = Gateway(app, route_table(app, public), authenticate)
-    service = BodyLimit(service, settings.body_limit, {"/v1/files": settings.file_limit})
+    service = BodyLimit(service, settings.body_limit, _limits_of_uploads(settings))
     return RequestLog(service, records, time.perf_counter)
+
+
+def _limits_of_uploads(settings: Settings) -> dict[str, int]:
+    return {"/v1/files": settings.file_limit + files.FORM_ALLOWANCE}
 
 
 def open_doors(operations: Sequence[APIRouter], settings: Settings) -> list[APIRouter]:
@@ -75,7 +80,7 @@ def open_doors(operations: Sequence[APIRouter], settings: Settings) -> list[APIR
 
 def scopes(settings: Settings) -> list[str]:
     """Every scope that some operation asks for."""
-    return _scopes(discover(settings.operations, settings.built_in))
+    return _scopes((*GPT_API, *discover(settings.operations, settings.built_in)))
 
 
 def _scopes(operations: Iterable[APIRouter]) -> list[str]:

@@ -153,6 +153,22 @@ class NotOffered(PluginError):  # noqa: N818
     kind = "server_error"
 
 
+class NoSpace(PluginError):  # noqa: N818
+    """The disk of this service holds no more; nothing was stored."""
+
+    status = 507
+    code = "insufficient_storage"
+    title = "The disk is full"
+    kind = "server_error"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The disk of this service is full, so nothing was stored; the call may be right. The "
+            "operator must make room in PLUGIN_DATA_DIR; deleting files that you no longer need "
+            "helps."
+        )
+
+
 class UpstreamRefused(PluginError):  # noqa: N818
     """What an upstream answered instead of a result, as far as it is for the caller."""
 

@@ -18,6 +18,7 @@ from plugin.auth.keys import KeyStore
 from plugin.auth.signatures import UnfitKey, read_key
 from plugin.engines.catalog import Catalog
 from plugin.errors import CannotRun
+from plugin.gpt.files import Files
 from plugin.operations.open_meteo import OpenMeteo
 from plugin.outbound.client import GuardedClient, Limits
 from plugin.settings import JwtIssuer, Settings
@@ -36,6 +37,7 @@ class Services:
     http: GuardedClient
     weather: OpenMeteo
     catalog: Catalog
+    files: Files
 
     async def ready(self) -> bool:
         """Whether the database answers."""
@@ -97,7 +99,9 @@ async def open_services(
         issuers = await _open_issuers(stack, settings)
         tokens = JwtAuth(issuers, scopes, time.time) if issuers else None
         catalog = await open_catalog(stack, settings)
-        yield Services(database, BearerAuth(keys, tokens), http, weather, catalog)
+        files = Files(settings.data_dir / "files", settings.file_limit, database, time.time)
+        await files.sweep()
+        yield Services(database, BearerAuth(keys, tokens), http, weather, catalog, files)
 
 
 async def open_catalog(_stack: AsyncExitStack, settings: Settings) -> Catalog:
