@@ -166,7 +166,8 @@ class CommandLine:
     environment: dict[str, str]
 
     def start(self, *arguments: str, **more: Any) -> "subprocess.Popen[bytes]":
-        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        pipe = subprocess.PIPE
+        pipes: dict[str, Any] = {"stdin": pipe, "stdout": pipe, "stderr": pipe}
         return subprocess.Popen(  # noqa: S603 - our own command
             [sys.executable, "-m", "plugin", *arguments],
             cwd=self.home,

@@ -429,9 +429,8 @@ def test_openai_is_the_same_command(
     import tomllib
 
     project = tomllib.loads((ROOT / "packages/openai-command/pyproject.toml").read_text("utf-8"))
-    (script,) = project["project"]["scripts"].items()
-    assert script[0] == "openai"
-    main = EntryPoint(*script, "console_scripts").load()
+    script = EntryPoint("openai", project["project"]["scripts"]["openai"], "console_scripts")
+    main = script.load()
     assert main is openai_command.main
     service.will(said("ha"))
     with pytest.raises(SystemExit) as ended:
