@@ -72,7 +72,8 @@ rephrases; it is often wrong in facts and sums, and does not speak Chinese. For 
 [English](samples.md)
 
 SmolLM2-135M-Instruct 是一个很小的模型，用英语训练。下面是四十个提示和它的回答，原样照录：
-`temperature` 0，`seed` 1，最多 80 个 token。它会打招呼、续写、改写；事实和算术常常出错，也不会中文。
+`temperature` 0，`seed` 1，最多 80 个 token。它会打招呼、续写、改写；
+事实和算术常常出错，也不会中文。
 要更好的回答，请接上[上游](upstreams.zh.md)。由 `tests/bench/samples.py` 生成。
 """,
 }
