@@ -50,7 +50,7 @@ def find(
             return Account(address, _sendable(found.strip(), source), source, warning)
     here, data = _service_here(environment)
     # The first key opens this service alone, so no other address gets to see it.
-    file = data / _FIRST_KEY if address in (None, here) else None
+    file = data / _FIRST_KEY if address is None or _same(address, here) else None
     kept = _kept(file) if file else None
     return Account(address or here, kept, str(file) if kept else "")
 
@@ -118,7 +118,12 @@ def _checked(address: str) -> str:
         )
     if parts.username is not None:
         raise CannotRun("an address holds no user name or password; give the key with --key")
-    return address.rstrip("/").replace("://localhost", "://127.0.0.1", 1)
+    return address.rstrip("/")
+
+
+def _same(one: str, other: str) -> bool:
+    local = "http://localhost:"
+    return one == other or one.replace(local, "http://127.0.0.1:", 1) == other
 
 
 def _sendable(key: str, source: str) -> str:

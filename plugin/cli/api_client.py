@@ -6,13 +6,26 @@ import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
+from http.client import (
+    BadStatusLine,
+    HTTPConnection,
+    HTTPException,
+    HTTPResponse,
+    HTTPSConnection,
+)
 from typing import Any
 from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
 
 from plugin.cli.api_account import Account
-from plugin.cli.api_refusals import CallFailed, broken_off, in_stream, not_the_api, refused
+from plugin.cli.api_refusals import (
+    CallFailed,
+    broken_off,
+    hung_up,
+    in_stream,
+    not_the_api,
+    refused,
+)
 from plugin.errors import CannotRun
 
 _CONNECT_SECONDS = 10.0
@@ -101,6 +114,8 @@ class Client:
                 f"{account.base_url} sent nothing for {self._seconds:g} s (the service's side)",
                 "send it again, or wait longer with --timeout SECONDS",
             ) from None
+        except BadStatusLine:
+            raise hung_up(account.base_url) from None
         except (OSError, HTTPException):
             raise broken_off(account.base_url) from None
 
@@ -140,7 +155,8 @@ def _rest(error: HTTPError) -> bytes:
 
 def _unreachable(account: Account, reason: Any) -> str:
     where = account.base_url
-    if isinstance(reason, ConnectionRefusedError):
+    here = urlsplit(where).hostname in _NEAR
+    if isinstance(reason, ConnectionRefusedError) and here:
         return (
             f"no service runs at {where}; start one with `make up` or `plugin up`, or set "
             "OPENAI_BASE_URL to one that runs"

@@ -67,6 +67,14 @@ def broken_off(address: str) -> CallFailed:
     )
 
 
+def hung_up(address: str) -> CallFailed:
+    """The connection was closed before an answer began."""
+    return CallFailed(
+        f"{address} closed the connection without an answer (the service's side)",
+        "send it again; if it goes on, check the address: http or https, host and port",
+    )
+
+
 def in_stream(error: Any) -> CallFailed:
     """An error event: it came when the answer had begun."""
     members = error if isinstance(error, dict) else {"message": error}

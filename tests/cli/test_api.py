@@ -346,6 +346,24 @@ def test_nobody_there_is_one_line_with_the_next_command(command: CommandLine) ->
     )
 
 
+def test_a_connection_that_is_closed_unanswered(call: Call) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def hang_up() -> None:
+            connection, _ = listener.accept()
+            connection.recv(10_000)
+            connection.shutdown(socket.SHUT_RDWR)
+            connection.close()
+
+        taking = threading.Thread(target=hang_up)
+        taking.start()
+        address = f"http://127.0.0.1:{listener.getsockname()[1]}/v1"
+        code, _, err = call("models.list", "-b", address)
+        taking.join()
+    assert code == 1
+    assert "closed the connection without an answer" in err
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [

@@ -66,7 +66,8 @@ def test_the_service_of_this_directory(home: Path, monkeypatch: pytest.MonkeyPat
 
 def test_the_first_key_goes_to_no_other_service(home: Path) -> None:
     _first_key(home)
-    for other in ("https://api.openai.com/v1", "http://127.0.0.1:11434/v1"):
+    elsewhere = ("https://api.openai.com/v1", "http://127.0.0.1:11434/v1", "http://localhost.x/v1")
+    for other in elsewhere:
         assert find(None, other, {}).key is None
     assert find(None, HERE, {}).key == "gpk_first"
 
