@@ -17,8 +17,10 @@ COPY .well-known .well-known
 COPY plugin plugin
 # the build backend is in the lock, so that nothing unpinned is fetched; then it has served its time
 RUN /opt/plugin/bin/python -m pip wheel --no-deps --no-build-isolation --wheel-dir dist . \
-    && /opt/plugin/bin/python -m pip install --no-deps --no-index dist/*.whl \
-    && /opt/plugin/bin/python -m pip uninstall --yes --quiet \
+    && /opt/plugin/bin/python -m pip install --no-deps --no-index dist/*.whl
+# data, each file checked by its hash; without them the image would have no models of its own
+RUN /opt/plugin/bin/plugin models fetch --dir /opt/plugin/share/gpt-plugin/models
+RUN /opt/plugin/bin/python -m pip uninstall --yes --quiet \
         editables hatchling packaging pathspec pluggy tomlkit trove-classifiers pip setuptools
 
 

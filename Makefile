@@ -18,19 +18,24 @@ $(VENV)/runtime.stamp: requirements/runtime.txt pyproject.toml
 	@sh infra/venv.sh $(PYTHON) $(VENV)
 	@echo "installing the locked requirements into $(VENV) ..."
 	@$(PIP) install --require-hashes --no-deps -r requirements/runtime.txt
-	@$(PIP) install --no-deps --no-build-isolation --editable .
+	@$(PIP) install --no-deps --no-build-isolation --editable . ./packages/openai-command
 	@touch $@
 
 $(VENV)/dev.stamp: $(VENV)/runtime.stamp requirements/dev.txt
 	@$(PIP) install --require-hashes --no-deps -r requirements/dev.txt
 	@touch $@
 
-setup: $(VENV)/runtime.stamp  ## make .venv and install what is pinned
+# Without a network the service runs without its own models, so this does not end the others.
+$(VENV)/models.stamp: $(VENV)/runtime.stamp
+	@$(BIN)/plugin models fetch --dir $(VENV)/share/gpt-plugin/models && touch $@ || \
+		echo "going on without models on this machine; the next make tries again"
+
+setup: $(VENV)/runtime.stamp $(VENV)/models.stamp  ## make .venv with what is pinned, and the models
 
 up: setup  ## set up, make a first key if there is none, serve until Ctrl-C
 	@exec $(BIN)/plugin up
 
-test: $(VENV)/dev.stamp  ## run everything that must pass
+test: $(VENV)/dev.stamp $(VENV)/models.stamp  ## run everything that must pass
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
@@ -38,7 +43,7 @@ test: $(VENV)/dev.stamp  ## run everything that must pass
 	@$(BIN)/plugin contract --check
 	@$(BIN)/pytest
 
-bench: $(VENV)/dev.stamp  ## measure; prints figures, asserts nothing
+bench: $(VENV)/dev.stamp $(VENV)/models.stamp  ## measure; prints figures, asserts nothing
 	@for script in tests/bench/bench_*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
 
 format: $(VENV)/dev.stamp  ## format and mend what can be mended

@@ -1,8 +1,10 @@
 """The plugin as a process of its own, started and called as its users do."""
 
+import contextlib
 import http.client
 import json
 import os
+import random
 import signal
 import socket
 import ssl
@@ -10,7 +12,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
@@ -112,7 +113,7 @@ class Running:
         return self.process.wait(PATIENCE)
 
 
-@contextmanager
+@contextlib.contextmanager
 def running(
     directory: Path, *arguments: str, settings: Settings | None = None, port: int | None = None
 ) -> Iterator[Running]:
@@ -187,10 +188,12 @@ def surroundings(settings: Settings | None = None) -> dict[str, str]:
 
 
 def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
+    """A port where nothing listens, and that no connection is given for its own end."""
+    while True:
+        port = random.randrange(20_000, 32_000)  # noqa: S311 - no secret
+        with socket.socket() as listener, contextlib.suppress(OSError):
+            listener.bind(("127.0.0.1", port))
+            return port
 
 
 def until(find: Callable[[], T]) -> T:
