@@ -62,6 +62,11 @@ class Client:
             handlers.append(urllib.request.ProxyHandler({}))
         self._opener = urllib.request.build_opener(*handlers)
 
+    @property
+    def base_url(self) -> str:
+        """Where it sends to."""
+        return self._account.base_url
+
     def call(self, method: str, path: str, body: Body | None = None) -> bytes:
         """The whole answer. Raises CallFailed, or CannotRun when nothing is there to call."""
         with self._open(method, path, body, "application/json") as response:

@@ -107,6 +107,7 @@ class _Session:
             with suppress(ImportError):
                 import readline  # noqa: F401 - lets lines be edited
             typer.echo(self._words.welcome)
+            typer.echo(self._words.hint.format(self._conversation.model, self._conversation.where))
         while (line := self._read()) is not None and line.lower() not in _ENDS:
             self._take(line)
         if self._watched:
@@ -120,6 +121,9 @@ class _Session:
         except EOFError:
             typer.echo()
             return None
+        except KeyboardInterrupt:
+            typer.echo()
+            raise
         except UnicodeDecodeError:
             raise CannotRun("what came in is not UTF-8 text") from None
         return line.strip() if line or self._watched else None

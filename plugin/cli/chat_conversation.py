@@ -27,6 +27,11 @@ class Conversation:
     ended: str | None = None
     """Why the last reply ended, as the service says it."""
 
+    @property
+    def where(self) -> str:
+        """The address that is asked."""
+        return self.client.base_url
+
     def ask(self, question: str) -> Iterator[str]:
         """The pieces of the reply; the turn is kept when it is whole. Raises CallFailed."""
         said: list[str] = []

@@ -9,6 +9,7 @@ class Words:
     """Everything that the person at the terminal reads; `{}` takes what it is about."""
 
     welcome: str
+    hint: str
     you: str
     model: str
     goodbye: str
@@ -32,7 +33,8 @@ class Words:
 
 
 ENGLISH = Words(
-    welcome="=== Welcome to the GPT chatbot (exit or quit ends it, /help shows more) ===",
+    welcome="=== Welcome to the GPT chatbot (exit or quit ends it) ===",
+    hint="{} at {}; /help shows the commands.",
     you="You: ",
     model="GPT: ",
     goodbye="Goodbye!",
@@ -65,6 +67,7 @@ A message that begins with / is sent when it begins with //.""",
 
 CHINESE = Words(
     welcome="=== 欢迎使用 GPT 聊天机器人（输入 exit 或 quit 结束） ===",
+    hint="模型 {}，地址 {}；输入 /help 查看命令。",
     you="你：",
     model="GPT：",
     goodbye="再见！",

@@ -164,7 +164,9 @@ def test_input_that_is_no_text_is_said(command: CommandLine, service: GptApi) ->
 
 def test_at_a_terminal_it_is_the_guides_chatbot(terminal: Terminal, service: GptApi) -> None:
     service.will(streamed("\n", "\n你好", "！"), error(429, None, "太快"), streamed("Two."))
-    assert "=== 欢迎使用 GPT 聊天机器人（输入 exit 或 quit 结束） ===" in terminal.until("你：")
+    shown = terminal.until("你：")
+    assert "=== 欢迎使用 GPT 聊天机器人（输入 exit 或 quit 结束） ===" in shown
+    assert f"模型 gpt-4，地址 {service.url}；" in shown
     terminal.type("在吗\n")
     assert "GPT：你好！\r\n" in terminal.until("你：")
     terminal.type("b\n")
