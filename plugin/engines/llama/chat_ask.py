@@ -15,15 +15,16 @@ class ChatAsk:
 
     `messages` are what its template reads: roles system, user and assistant, each with a text, tool
     calls and their results told in words. `given` are the messages as they came. `sampling` holds
-    the engine's own names. `tools` have the shape of chat completions, `{"type": "function",
-    "function": {…}}`, whichever shape they came in; `named` is the one function that must be
-    called, if the caller named one. `response_format` is absent where plain text is asked for.
+    the engine's own names; its `repeat_penalty` is for prose, and JSON had better go without.
+    `tools` have the shape of chat completions, `{"type": "function", "function": {…}}`, whichever
+    shape they came in; `named` is the one function that must be called, if the caller named one.
+    `response_format` is absent where plain text is asked for.
     """
 
     messages: Sequence[Mapping[str, str]]
     given: Sequence[Mapping[str, Any]]
     sampling: Mapping[str, Any]
-    max_tokens: int | None = None
+    max_tokens: int = 512
     seed: int | None = None
     stop: Sequence[str] = ()
     tools: Sequence[Mapping[str, Any]] = ()
@@ -38,13 +39,12 @@ class ChatAsk:
             "messages": self.messages,
             **self.sampling,
             "stop": self.stop,
+            "max_tokens": self.max_tokens,
             "stream": True,
             # each event then says how many tokens it took so far: known even if the caller leaves
             "timings_per_token": True,
             "stream_options": {"include_usage": True},
         }
-        if self.max_tokens is not None:
-            body["max_tokens"] = self.max_tokens
         if self.seed is not None:
             # a reused prompt is decoded in other batches, and other batches round differently
             body |= {"seed": self.seed, "cache_prompt": False}

@@ -6,7 +6,7 @@ from typing import Any
 from plugin.engines.engine import Ask
 from plugin.engines.llama.chat_ask import ChatAsk, ToolChoice
 from plugin.engines.llama.chat_messages import template_messages
-from plugin.engines.llama.sampling import sampling, seed_of, stops
+from plugin.engines.llama.sampling import TOKENS_UNASKED, sampling, seed_of, stops
 from plugin.errors import InvalidRequest
 
 MOST_CHOICES = 8
@@ -65,13 +65,13 @@ def _refuse_what_is_not_here(body: Mapping[str, Any]) -> None:
         raise InvalidRequest("The embedded model answers in text only.", param="modalities")
 
 
-def _most_tokens(body: Mapping[str, Any]) -> int | None:
+def _most_tokens(body: Mapping[str, Any]) -> int:
     for name in ("max_completion_tokens", "max_tokens"):
         if name in body:
             if body[name] < 1:
                 raise InvalidRequest(f"{name} is {body[name]}; it is at least 1.", param=name)
             return int(body[name])
-    return None
+    return TOKENS_UNASKED
 
 
 def _logprobs(body: Mapping[str, Any]) -> dict[str, Any]:

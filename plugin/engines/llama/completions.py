@@ -109,8 +109,8 @@ async def _echo(link: Link, ask: CompletionAsk) -> Delta | None:
         text = str(answer["content"])
     if ask.alternatives is None:
         return Delta(content=text)
-    tokens = await _tokens(link, ask)
-    return Delta(content=text, logprobs=await prompt_scores(link, tokens, ask.alternatives))
+    await _tokens(link, ask)
+    return Delta(content=text, logprobs=await prompt_scores(link, text, ask.alternatives))
 
 
 async def _tokens(link: Link, ask: CompletionAsk) -> Sequence[int]:

@@ -9,7 +9,7 @@ from plugin.engines.llama.link import Link
 from plugin.messages import Usage
 
 _CHAT = "/v1/chat/completions"
-_IMPOSSIBLE = -9999.0
+IMPOSSIBLE = -9999.0
 """The GPT API's logprob of what cannot come."""
 
 
@@ -51,16 +51,18 @@ def usage_of(event: Mapping[str, Any]) -> Usage | None:
     return None
 
 
-def logprobs_of(choice: Mapping[str, Any]) -> list[dict[str, Any]] | None:
-    """The entries of `logprobs.content`, in OpenAI's shape."""
+def logprobs_of(choice: Mapping[str, Any], *, end: bool = False) -> list[dict[str, Any]] | None:
+    """The entries of `logprobs.content`, in OpenAI's shape.
+
+    A token without text, the end of the text, is not a part of it; with `end` it is told too.
+    """
     told = choice.get("logprobs")
     if not told or not told.get("content"):
         return None
-    # a token without text is the end of the text: not a part of it
     return [
         {**_entry(token), "top_logprobs": [_entry(other) for other in token["top_logprobs"]]}
         for token in told["content"]
-        if token["bytes"]
+        if token["bytes"] or end
     ]
 
 
@@ -68,6 +70,6 @@ def _entry(token: Mapping[str, Any]) -> dict[str, Any]:
     logprob = token.get("logprob")
     return {
         "token": token["token"],
-        "logprob": _IMPOSSIBLE if logprob is None else logprob,
+        "logprob": IMPOSSIBLE if logprob is None else logprob,
         "bytes": token["bytes"],
     }

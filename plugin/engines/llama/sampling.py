@@ -10,8 +10,13 @@ from plugin.errors import InvalidRequest
 _ADVISED = {"temperature": 0.2, "top_p": 0.9}
 
 # Kept whatever is asked for: at OpenAI's defaults (any of the 49,152 tokens, however unlikely)
-# this model soon leaves the language it writes in.
+# this model soon leaves the language it writes in, and without a penalty it soon repeats itself
+# for ever. Who asks for another penalty gets that one alone.
 _ALWAYS = {"top_k": 40, "min_p": 0.05}
+_AGAINST_REPEATING = {"repeat_penalty": 1.1, "repeat_last_n": 256}
+
+TOKENS_UNASKED = 512
+"""Written at most where the caller sets no limit: what has not ended by then goes in circles."""
 
 _PENALTIES = ("presence_penalty", "frequency_penalty")
 _NEVER = -100
@@ -28,10 +33,9 @@ def sampling(body: Mapping[str, Any]) -> dict[str, Any]:
         chosen |= {"temperature": body["temperature"], "top_p": body.get("top_p", 1)}
     else:
         chosen |= {**_ADVISED, **({"top_p": body["top_p"]} if "top_p" in body else {})}
-    penalties = {name: body[name] for name in _PENALTIES if body.get(name)}
-    if penalties:
-        # over everything so far, as OpenAI counts, not over the engine's last 64 tokens
-        chosen |= {**penalties, "repeat_last_n": -1}
+    penalties = {name: body[name] for name in _PENALTIES if name in body}
+    # over everything so far, as OpenAI counts, not over the engine's last 64 tokens
+    chosen |= {**penalties, "repeat_last_n": -1} if penalties else _AGAINST_REPEATING
     if body.get("logit_bias"):
         chosen["logit_bias"] = _bias(body["logit_bias"])
     return chosen
