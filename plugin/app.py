@@ -14,7 +14,7 @@ from plugin.api import docs, documents, health, tools, well_known
 from plugin.api.access_log import AccessLog
 from plugin.api.gateway import Gateway, route_table
 from plugin.api.middleware import BodyLimit, RequestLog
-from plugin.api.v1 import files
+from plugin.api.v1 import files, usage
 from plugin.auth.caller import Caller
 from plugin.operations import access_of, discover
 from plugin.services import fixed_keys, open_services
@@ -22,7 +22,7 @@ from plugin.settings import Settings, load
 
 _DISTRIBUTION = "gpt-plugin"
 
-GPT_API: tuple[APIRouter, ...] = (files.router,)
+GPT_API: tuple[APIRouter, ...] = (files.router, usage.router)
 """The families of endpoints below `/v1`."""
 
 
@@ -54,7 +54,22 @@ def create_app(settings: Settings | None = None) -> ASGIApp:
     public = [route for door in doors for route in iter_route_contexts(door.routes)]
     service: ASGIApp = Gateway(app, route_table(app, public), authenticate)
     service = BodyLimit(service, settings.body_limit, _limits_of_uploads(settings))
-    return RequestLog(service, records, time.perf_counter)
+    return RequestLog(service, _Records(app, records), time.perf_counter)
+
+
+class _Records:
+    """Where the record of a request goes: to the access log, and to the usage of models."""
+
+    def __init__(self, app: FastAPI, access_log: AccessLog | None) -> None:
+        self._app = app
+        self._access_log = access_log
+
+    def write(self, record: dict[str, object]) -> None:
+        """Take a record, at once."""
+        if self._access_log is not None:
+            self._access_log.write(record)
+        if "model" in record:
+            self._app.state.services.usage.write(record)
 
 
 def _limits_of_uploads(settings: Settings) -> dict[str, int]:

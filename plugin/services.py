@@ -18,6 +18,7 @@ from plugin.auth.keys import KeyStore
 from plugin.auth.signatures import UnfitKey, read_key
 from plugin.engines.catalog import Catalog
 from plugin.errors import CannotRun
+from plugin.gate.usage import UsageLog
 from plugin.gpt.files import Files
 from plugin.operations.open_meteo import OpenMeteo
 from plugin.outbound.client import GuardedClient, Limits
@@ -38,6 +39,7 @@ class Services:
     weather: OpenMeteo
     catalog: Catalog
     files: Files
+    usage: UsageLog
 
     async def ready(self) -> bool:
         """Whether the database answers."""
@@ -101,7 +103,10 @@ async def open_services(
         catalog = await open_catalog(stack, settings)
         files = Files(settings.data_dir / "files", settings.file_limit, database, time.time)
         await files.sweep()
-        yield Services(database, BearerAuth(keys, tokens), http, weather, catalog, files)
+        usage = UsageLog(database, time.time)
+        stack.push_async_callback(usage.close)
+        usage.start()
+        yield Services(database, BearerAuth(keys, tokens), http, weather, catalog, files, usage)
 
 
 async def open_catalog(_stack: AsyncExitStack, settings: Settings) -> Catalog:

@@ -1,0 +1,170 @@
+import time
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from plugin.auth.keys import KeyStore
+from plugin.settings import Settings
+from plugin.storage.database import open_blocking
+from tests.openai_schema import assert_reply
+
+TODAY = datetime.now(UTC).date().isoformat()
+
+
+class Calls:
+    """Puts calls into the log of the running service."""
+
+    def __init__(self, service: Any) -> None:
+        layer = service.app
+        while not hasattr(layer, "state"):
+            layer = layer._app
+        self._log = layer.state.services.usage
+
+    def __call__(self, caller: str, moment: str, model: str = "small", **given: Any) -> None:
+        clock = self._log._clock
+        self._log._clock = lambda: datetime.fromisoformat(f"{moment}+00:00").timestamp()
+        self._log.write(
+            {
+                "request_id": "req_1",
+                "path": "/v1/chat/completions",
+                "status": 200,
+                "ms": 1.0,
+                "caller": caller,
+                "model": model,
+                "answered_by": f"{model} (here)",
+                "tokens_in": 10,
+                "tokens_out": 5,
+            }
+            | given
+        )
+        self._log._clock = clock
+
+
+@pytest.fixture
+def calls(service: Any) -> Calls:
+    return Calls(service)
+
+
+def id_of(settings: Settings) -> str:
+    """The id of the key that was made last."""
+    engine = open_blocking(settings.database)
+    try:
+        return KeyStore(engine, time.time).list()[-1].id
+    finally:
+        engine.dispose()
+
+
+def usage(call: Any, query: str = "") -> Any:
+    reply = call("GET", f"/v1/usage{query}")
+    assert reply.status_code == 200, reply.text
+    return reply.json()
+
+
+def refused(reply: Any, status: int, words: str) -> None:
+    assert reply.status_code == status, reply.text
+    assert words in assert_reply("/v1/usage", "GET", status, reply.content)["error"]["message"]
+
+
+def test_nothing_was_used(call: Any) -> None:
+    told = usage(call, f"?date={TODAY}")
+    assert_reply("/v1/usage", "GET", 200, told)
+    assert told["data"] == []
+    assert told["current_usage_usd"] == 0.0
+    assert told["ft_data"] == told["dalle_api_data"] == []
+
+
+def test_a_day_as_the_old_dashboard_read_it(call: Any, calls: Calls, settings: Settings) -> None:
+    me = id_of(settings)
+    calls(me, "2026-11-20T10:01:00")
+    calls(me, "2026-11-20T10:04:59")
+    calls(me, "2026-11-20T10:05:00", path="/v1/embeddings", tokens_out=0)
+    calls(me, "2026-11-21T00:00:00")
+    calls(me, "2026-11-20T11:00:00", model="dall-e-2", path="/v1/images/generations")
+    calls("somebody", "2026-11-20T10:01:00")
+    told = assert_reply("/v1/usage", "GET", 200, usage(call, "?date=2026-11-20"))
+    assert told["data"] == [
+        {
+            "n_requests": 2,
+            "n_context_tokens_total": 20,
+            "n_generated_tokens_total": 10,
+            "aggregation_timestamp": 1795168800,
+            "operation": "completion",
+            "snapshot_id": "small",
+            "answered_by": "small (here)",
+        },
+        {
+            "n_requests": 1,
+            "n_context_tokens_total": 10,
+            "n_generated_tokens_total": 0,
+            "aggregation_timestamp": 1795169100,
+            "operation": "embeddings",
+            "snapshot_id": "small",
+            "answered_by": "small (here)",
+        },
+    ]
+    assert told["dalle_api_data"] == [
+        {
+            "timestamp": 1795172400,
+            "num_requests": 1,
+            "model_id": "dall-e-2",
+            "operation": "images/generations",
+        }
+    ]
+
+
+def test_a_span_by_day_and_by_month(call: Any, calls: Calls, settings: Settings) -> None:
+    me = id_of(settings)
+    for moment in ("2026-10-31T23:59:59", "2026-11-01T00:00:00", "2026-11-01T12:00:00"):
+        calls(me, moment)
+    calls(me, "2026-11-02T12:00:00", model="large")
+    calls(me, "2026-11-03T00:00:00")
+    told = usage(call, "?start_date=2026-10-31&end_date=2026-11-02")
+    assert [(one["period"], one["model"], one["n_requests"]) for one in told["data"]] == [
+        ("2026-10-31", "small", 1),
+        ("2026-11-01", "small", 2),
+        ("2026-11-02", "large", 1),
+    ]
+    assert [(one["period"], one["model"], one["n_requests"]) for one in told["months"]] == [
+        ("2026-10", "small", 1),
+        ("2026-11", "large", 1),
+        ("2026-11", "small", 2),
+    ]
+    assert told["total"] == {
+        "n_requests": 4,
+        "n_context_tokens_total": 40,
+        "n_generated_tokens_total": 20,
+    }
+
+
+def test_only_a_key_with_every_scope_sees_everybody(
+    call_as: Any, calls: Calls, settings: Settings
+) -> None:
+    every, some = call_as("every"), call_as("some", "usage:read")
+    calls(id_of(settings), "2026-11-20T10:00:00")
+    assert usage(every, "?date=2026-11-20")["data"] == []
+    assert usage(some, "?date=2026-11-20")["data"][0]["n_requests"] == 1
+    assert usage(every, "?date=2026-11-20&all=true")["data"][0]["n_requests"] == 1
+    refused(some("GET", "/v1/usage?all=true"), 403, "every scope")
+    refused(call_as("none", "files:read")("GET", "/v1/usage"), 403, "usage:read")
+
+
+@pytest.mark.parametrize(
+    ("query", "words"),
+    [
+        ("date=yesterday", "date"),
+        ("date=2026-11-20&start_date=2026-11-20", "`date` alone"),
+        ("end_date=2026-11-20", "start_date"),
+        ("start_date=2026-11-20&end_date=2026-11-19", "0 to 365 days"),
+        ("start_date=2025-11-20&end_date=2026-11-21", "0 to 365 days"),
+        ("day=1", "Unknown argument `day`"),
+    ],
+)
+def test_wrong_spans_are_refused(call: Any, query: str, words: str) -> None:
+    refused(call("GET", f"/v1/usage?{query}"), 400, words)
+
+
+def test_a_span_may_be_open_and_years_may_be_odd(call: Any) -> None:
+    assert usage(call, f"?start_date={TODAY}")["end_date"] == TODAY
+    assert usage(call, "?date=9999-12-31")["data"] == []
+    assert usage(call, "?start_date=9999-12-31")["data"] == []
