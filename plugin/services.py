@@ -16,7 +16,11 @@ from plugin.auth.jwt import FixedKey, Issuer, JwtAuth
 from plugin.auth.key_ring import KeyRing, LastUse
 from plugin.auth.keys import KeyStore
 from plugin.auth.signatures import UnfitKey, read_key
-from plugin.engines.catalog import Catalog
+from plugin.engines.catalog import Catalog, Model
+from plugin.engines.engine import Engine
+from plugin.engines.llama.engine import Llama, embedded_models
+from plugin.engines.llama.link import Link
+from plugin.engines.llama.state import FILE, StateFile
 from plugin.errors import CannotRun
 from plugin.gate.usage import UsageLog
 from plugin.gpt.files import Files
@@ -109,9 +113,17 @@ async def open_services(
         yield Services(database, BearerAuth(keys, tokens), http, weather, catalog, files, usage)
 
 
-async def open_catalog(_stack: AsyncExitStack, settings: Settings) -> Catalog:
+async def open_catalog(stack: AsyncExitStack, settings: Settings) -> Catalog:
     """Every engine there is, under every name."""
-    return Catalog([], settings.model_aliases)
+    embedded = await _open_embedded(stack, settings) if settings.engine == "embedded" else []
+    return Catalog(embedded, settings.model_aliases)
+
+
+async def _open_embedded(stack: AsyncExitStack, settings: Settings) -> list[tuple[Model, Engine]]:
+    client = await stack.enter_async_context(GuardedClient(allow_loopback=True))
+    state = StateFile(settings.data_dir / FILE)
+    engine = Llama(Link(state, client, at_once=2 * settings.engine_slots))
+    return [(model, engine) for model in embedded_models(settings.engine_context)]
 
 
 async def _open_issuers(stack: AsyncExitStack, settings: Settings) -> list[Issuer]:
