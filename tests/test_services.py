@@ -43,7 +43,8 @@ async def test_everything_is_closed_in_reverse(
     async with open_services(settings) as opened:
         assert await opened.ready()
         assert closed == []
-    assert closed == ["http", "http", "last use", "watch", "database"]
+    assert closed[-3:] == ["last use", "watch", "database"]
+    assert set(closed[:-3]) == {"http"}
 
 
 async def test_what_was_opened_is_closed_when_a_later_part_fails(
