@@ -1,0 +1,175 @@
+"""Any OpenAI-compatible address as an engine: asked, asked again when that helps, and passed on."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+from plugin.engines import upstream_errors
+from plugin.engines.engine import JSON, Ask, Events, Whole
+from plugin.engines.retries import MOST_PATIENT, RetryBudget, Waits
+from plugin.engines.upstream_answer import Edited, finished, unpacked, whole
+from plugin.engines.upstream_errors import CallFailed
+from plugin.engines.upstream_request import Sending, prepare
+from plugin.engines.upstream_stream import Begun, Watch, passed_on
+from plugin.errors import UpstreamRefused
+from plugin.messages import Usage
+from plugin.outbound.breaker import Breaker
+from plugin.outbound.client import GuardedClient, Pace, Streamed
+
+_SUCCESS = range(200, 300)
+_BAD_REQUEST = 400
+_LARGEST_REFUSAL = 65_536
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where an upstream is and how it is treated; times in seconds.
+
+    `timeout` is for the whole of an answer, or between two pieces of a stream.
+    """
+
+    name: str
+    base_url: str
+    key: str | None = field(default=None, repr=False)
+    timeout: float = 120.0
+    retries: int = 2
+
+
+class Upstream:
+    """One address. Of a caller it learns the request alone: no header, no key, no cookie."""
+
+    def __init__(
+        self,
+        address: Address,
+        client: GuardedClient,
+        clock: Callable[[], float],
+        waits: Waits | None = None,
+    ) -> None:
+        self.name = address.name
+        self.breaker = Breaker(clock)
+        self._address = address
+        self._client = client
+        self._waits = waits or Waits()
+        self._budget = RetryBudget()
+        self._path = urlsplit(address.base_url).path.rstrip("/")
+        self._headers = _headers(address.key)
+        self._counts_streams = True
+
+    async def answer(self, ask: Ask) -> Whole | Events:
+        """Carry out a request."""
+        try:
+            return await self.attempt(ask, MOST_PATIENT)
+        except CallFailed as failed:
+            raise failed.error from failed
+
+    async def attempt(self, ask: Ask, longest_wait: float) -> Whole | Events:
+        """Carry out a request, with retries that are at most `longest_wait` seconds away each.
+
+        Raises `CallFailed` where another address might do better.
+        """
+        self._budget.called()
+        sending = prepare(ask, count=self._counts_streams)
+        retry = 0
+        while True:
+            try:
+                return await self._once(ask, sending)
+            except CallFailed as failed:
+                wait = self._waits.before(retry, failed.after)
+                if not self._worthwhile(failed, retry) or wait > longest_wait:
+                    raise
+                if not self._budget.take():
+                    raise
+            except UpstreamRefused as refused:
+                if not self._is_about_counting(refused, sending):
+                    raise
+                self._counts_streams, wait = False, 0.0
+                sending = prepare(ask, count=False)
+            retry += 1
+            await self._waits.sleep(wait)
+
+    def _worthwhile(self, failed: CallFailed, retry: int) -> bool:
+        return failed.again and retry < self._address.retries
+
+    def _is_about_counting(self, refused: UpstreamRefused, sending: Sending) -> bool:
+        """Whether an old server does not know the one thing that we added."""
+        status = refused.answered[0]
+        said = f"{refused.param} {refused.detail}"
+        return sending.adds_usage and status == _BAD_REQUEST and "stream_options" in said
+
+    async def _once(self, ask: Ask, sending: Sending) -> Whole | Events:
+        ticket = self.breaker.enter()
+        if ticket is None:
+            raise upstream_errors.resting(self.name, self.breaker.wait)
+        watch = Watch(self.name, self.breaker, ticket)
+        async with AsyncExitStack() as stack:
+            with watch.over():
+                answer = await stack.enter_async_context(self._open(ask, sending))
+            with watch.over(answering=True):
+                if answer.status not in _SUCCESS:
+                    raise await self._refusal(answer)
+                pieces = self._pieces(answer)
+                if not ask.stream:
+                    return await self._whole(ask, pieces, watch)
+                _expect_events(answer, self.name)
+            usage = Usage()
+            edited = Edited(ask.requested, usage, self.name, drops_usage=sending.adds_usage)
+            begun = Begun(passed_on(pieces, edited, stack.pop_all(), watch))
+        await begun.wait()
+        return Events(begun, self._answered_by(ask), usage)
+
+    def _open(self, ask: Ask, sending: Sending) -> AbstractAsyncContextManager[Streamed]:
+        address = self._address
+        accept = b"text/event-stream" if ask.stream else JSON.encode()
+        kind = sending.content_type.encode("latin-1", "replace")
+        return self._client.stream(
+            "POST",
+            address.base_url,
+            f"{self._path}/{ask.path}",
+            headers=(*self._headers, (b"accept", accept), (b"content-type", kind)),
+            body=sending.body,
+            pace=Pace(address.timeout, None if ask.stream else address.timeout),
+        )
+
+    def _pieces(self, answer: Streamed) -> AsyncIterator[bytes]:
+        packed = _header(answer, b"content-encoding").lower()
+        return unpacked(answer.pieces, packed, self.name) if packed else answer.pieces
+
+    async def _whole(self, ask: Ask, pieces: AsyncIterator[bytes], watch: Watch) -> Whole:
+        usage = Usage()
+        body = finished(await whole(pieces, self.name), ask.requested, usage, self.name)
+        watch.succeeded()
+        return Whole(body, usage, self._answered_by(ask))
+
+    async def _refusal(self, answer: Streamed) -> Exception:
+        said = bytearray()
+        async for piece in self._pieces(answer):
+            said += piece
+            if len(said) > _LARGEST_REFUSAL:
+                break
+        body = bytes(said)
+        if self._address.key is not None:  # some servers repeat what they were sent
+            body = body.replace(self._address.key.encode(), b"[key]")
+        headers = {
+            name.decode("latin-1").lower(): text.decode("latin-1") for name, text in answer.headers
+        }
+        return upstream_errors.refusal(self.name, answer.status, headers, body)
+
+    def _answered_by(self, ask: Ask) -> str:
+        return f"{ask.model}; engine={self.name}"
+
+
+def _headers(key: str | None) -> tuple[tuple[bytes, bytes], ...]:
+    ours = ((b"user-agent", b"gpt-plugin"), (b"accept-encoding", b"identity"))
+    return ours if key is None else (*ours, (b"authorization", b"Bearer " + key.encode()))
+
+
+def _header(answer: Streamed, wanted: bytes) -> str:
+    found = (text for name, text in answer.headers if name.lower() == wanted)
+    return next(found, b"").decode("latin-1").strip()
+
+
+def _expect_events(answer: Streamed, name: str) -> None:
+    if _header(answer, b"content-type").lower().startswith(JSON):
+        text = f"The upstream {name} answers in one piece where a stream was asked for."
+        raise CallFailed(UpstreamRefused(f"{text} Ask without `stream`.", status=502))
