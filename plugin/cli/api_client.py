@@ -4,15 +4,9 @@ import json
 import ssl
 import urllib.request
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from http.client import (
-    BadStatusLine,
-    HTTPConnection,
-    HTTPException,
-    HTTPResponse,
-    HTTPSConnection,
-)
+from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
 from typing import Any
 from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
@@ -104,8 +98,10 @@ class Client:
         request = urllib.request.Request(  # noqa: S310 - the account's address is http or https
             account.base_url + path, body.content if body else None, headers, method=method
         )
+        began = False
         try:
             with self._opener.open(request, timeout=self._seconds) as response:
+                began = True
                 yield response
         except HTTPError as error:
             with error:
@@ -119,10 +115,8 @@ class Client:
                 f"{account.base_url} sent nothing for {self._seconds:g} s (the service's side)",
                 "send it again, or wait longer with --timeout SECONDS",
             ) from None
-        except BadStatusLine:
-            raise hung_up(account.base_url) from None
         except (OSError, HTTPException):
-            raise broken_off(account.base_url) from None
+            raise (broken_off if began else hung_up)(account.base_url) from None
 
 
 def _data(response: HTTPResponse) -> Iterator[str]:
@@ -168,8 +162,6 @@ def _unreachable(account: Account, reason: Any) -> str:
         )
     if isinstance(reason, ssl.SSLError):
         return f"{where} shows no certificate to be trusted ({reason}); nothing was sent"
-    if isinstance(reason, BrokenPipeError | ConnectionResetError):
-        return f"{where} stopped reading what was sent; it may be too much for it"
     if isinstance(reason, TimeoutError):
         return f"{where} does not answer; check OPENAI_BASE_URL, the network and its proxy"
     return f"{where} cannot be reached ({reason}); check OPENAI_BASE_URL, the network and its proxy"
@@ -190,6 +182,11 @@ class _QuickConnection(HTTPConnection):
         patience, self.timeout = self.timeout, min(_CONNECT_SECONDS, self.timeout or 0)
         super().connect()
         self.sock.settimeout(patience)
+
+    def request(self, *arguments: Any, **named: Any) -> None:
+        """Send; who stops reading half-way has mostly answered why (413), and that is read."""
+        with suppress(BrokenPipeError, ConnectionResetError):
+            super().request(*arguments, **named)
 
 
 class _QuickTlsConnection(_QuickConnection, HTTPSConnection):

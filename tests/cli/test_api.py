@@ -364,6 +364,28 @@ def test_a_connection_that_is_closed_unanswered(call: Call) -> None:
     assert "closed the connection without an answer" in err
 
 
+def test_why_an_upload_is_refused_half_way_is_told(call: Call, tmp_path: Path) -> None:
+    body = json.dumps({"error": {"message": "Too large.", "code": None}}).encode()
+    head = b"HTTP/1.1 413 X\r\ncontent-length: %d\r\nconnection: close\r\n\r\n" % len(body)
+    with (tmp_path / "large").open("wb") as file:
+        file.truncate(30_000_000)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def refuse() -> None:
+            connection, _ = listener.accept()
+            with connection:
+                connection.recv(10_000)
+                connection.sendall(head + body)
+
+        taking = threading.Thread(target=refuse)
+        taking.start()
+        address = f"http://127.0.0.1:{listener.getsockname()[1]}/v1"
+        code, _, err = call("files.create", "-f", "large", "-p", "batch", "-b", address)
+        taking.join()
+    assert code == 1
+    assert "413, your side: Too large.\nnext: send less at a time" in err
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
