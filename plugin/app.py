@@ -17,7 +17,7 @@ from plugin.api.middleware import BodyLimit, RequestLog
 from plugin.api.v1 import files, usage
 from plugin.auth.caller import Caller
 from plugin.operations import access_of, discover
-from plugin.services import fixed_keys, open_services
+from plugin.services import fixed_keys, model_aliases, open_services
 from plugin.settings import Settings, load
 
 _DISTRIBUTION = "gpt-plugin"
@@ -33,6 +33,7 @@ def create_app(settings: Settings | None = None) -> ASGIApp:
     """
     settings = settings or load()
     fixed_keys(settings)  # read again when they are used; here a wrong one is one line
+    model_aliases(settings)  # the same
     records = _access_log(settings)
     operations = discover(settings.operations, settings.built_in)
     doors = open_doors(operations, settings)

@@ -1,7 +1,7 @@
 """Every long-lived object: built once, in this order, and closed in reverse."""
 
 import time
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -16,11 +16,14 @@ from plugin.auth.jwt import FixedKey, Issuer, JwtAuth
 from plugin.auth.key_ring import KeyRing, LastUse
 from plugin.auth.keys import KeyStore
 from plugin.auth.signatures import UnfitKey, read_key
+from plugin.engines.aliases import alias_table
 from plugin.engines.catalog import Catalog, Model
 from plugin.engines.engine import Engine
+from plugin.engines.fallback import engines_of
 from plugin.engines.llama.engine import Llama, embedded_models
 from plugin.engines.llama.link import Link
 from plugin.engines.llama.state import FILE, StateFile
+from plugin.engines.upstream import Address, Upstream
 from plugin.errors import CannotRun
 from plugin.gate.usage import UsageLog
 from plugin.gpt.files import Files
@@ -115,13 +118,42 @@ async def open_services(
 
 async def open_catalog(stack: AsyncExitStack, settings: Settings) -> Catalog:
     """Every engine there is, under every name."""
-    embedded = await _open_embedded(stack, settings) if settings.engine == "embedded" else []
-    return Catalog(embedded, settings.model_aliases)
-
-
-async def _open_embedded(stack: AsyncExitStack, settings: Settings) -> list[tuple[Model, Engine]]:
-    client = await stack.enter_async_context(GuardedClient(allow_loopback=True))
+    upstreams = await _open_upstreams(stack, settings)
     state = StateFile(settings.data_dir / FILE)
+    near = await _open_embedded(stack, settings, state) if settings.engine == "embedded" else []
+    states: dict[str, Callable[[], str]] = {"engine": lambda: state.read().state} if near else {}
+    for upstream in {one for _, one in upstreams}:
+        states[f"upstream {upstream.name}"] = partial(getattr, upstream.breaker, "state")
+    return Catalog([*engines_of(upstreams), *near], model_aliases(settings), states)
+
+
+def model_aliases(settings: Settings) -> dict[str, str]:
+    """Every other name of a model; raises `CannotRun` for one that leads to nothing."""
+    near = embedded_models(settings.engine_context) if settings.engine == "embedded" else []
+    far = [model.id for upstream in settings.upstreams for model in upstream.models]
+    return alias_table(settings.model_aliases, [*far, *(model.id for model in near)])
+
+
+async def _open_upstreams(
+    stack: AsyncExitStack, settings: Settings
+) -> list[tuple[Model, Upstream]]:
+    served = list[tuple[Model, Upstream]]()
+    for given in settings.upstreams:
+        limits = Limits(connect=given.connect_timeout, idle=given.timeout)
+        client = GuardedClient(trusted=(given.base_url,), limits=limits)
+        await stack.enter_async_context(client)
+        key = None if given.api_key is None else given.api_key.get_secret_value()
+        address = Address(given.name, given.base_url, key, given.timeout, given.retries)
+        upstream = Upstream(address, client, time.monotonic)
+        for model in given.models:
+            served.append((Model(owned_by=given.name, **model.model_dump()), upstream))
+    return served
+
+
+async def _open_embedded(
+    stack: AsyncExitStack, settings: Settings, state: StateFile
+) -> list[tuple[Model, Engine]]:
+    client = await stack.enter_async_context(GuardedClient(allow_loopback=True))
     engine = Llama(Link(state, client, at_once=2 * settings.engine_slots))
     return [(model, engine) for model in embedded_models(settings.engine_context)]
 

@@ -43,7 +43,8 @@ def _bearer(key: str) -> dict[str, str]:
 
 
 def test_it_makes_its_own_database(service: TestClient, settings: Settings) -> None:
-    assert service.get("/readyz").json() == {"status": "ready"}
+    parts = service.get("/readyz").json()["parts"]
+    assert parts == {"database": "ready", "engine": "stopped"}
     assert (settings.data_dir / "plugin.db").exists()
 
 

@@ -6,6 +6,8 @@ from fastapi.responses import JSONResponse
 router = APIRouter(include_in_schema=False)
 
 _UNAVAILABLE = 503
+_WELL = frozenset({"ready", "closed"})
+"""The state of a part that works; the second is a circuit breaker's."""
 
 
 @router.get("/healthz")
@@ -16,8 +18,16 @@ async def healthz() -> Response:
 
 @router.get("/readyz")
 async def readyz(request: Request) -> Response:
-    """Whether requests should be sent here: the database answers."""
-    ready = await request.app.state.services.ready()
-    if not ready:
-        return JSONResponse({"status": "the database does not answer"}, _UNAVAILABLE)
-    return JSONResponse({"status": "ready"})
+    """Whether requests should be sent here: the database answers. It tells of each part.
+
+    An engine that is down takes the calls of its models along and nothing else.
+    """
+    services = request.app.state.services
+    database = await services.ready()
+    parts = {"database": "ready" if database else "down", **services.catalog.states()}
+    if not database:
+        status = "the database does not answer"
+        return JSONResponse({"status": status, "parts": parts}, _UNAVAILABLE)
+    lame = [name for name, state in parts.items() if state not in _WELL]
+    status = f"ready, but not all of it: {', '.join(lame)}" if lame else "ready"
+    return JSONResponse({"status": status, "parts": parts})

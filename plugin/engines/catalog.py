@@ -1,6 +1,6 @@
 """Model names: which engine answers for which, under whatever name it is asked for."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -20,6 +20,10 @@ class Model:
     context_window: int | None = None
     strengths: str | None = None
     retires: str | None = None
+    languages: tuple[str, ...] = ()
+    """What it understands well, as ISO 639-1."""
+    created: int = 0
+    """When it was published, in Unix time; 0 where nobody said."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +44,16 @@ class Catalog:
     """Every name that can be asked for; a model's own name goes before an alias.
 
     Of two engines for one model the first in `models` answers. `aliases` lead to models' own names.
+    `states` say how each engine is, by the name of the engine.
     """
 
-    def __init__(self, models: Sequence[tuple[Model, Engine]], aliases: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        models: Sequence[tuple[Model, Engine]],
+        aliases: Mapping[str, str],
+        states: Mapping[str, Callable[[], str]] | None = None,
+    ) -> None:
+        self._states = states or {}
         self._names: dict[str, Answering] = {}
         for model, engine in models:
             self._names.setdefault(model.id, Answering(model.id, model, engine))
@@ -83,3 +94,7 @@ class Catalog:
     def of_kind(self, kind: Kind) -> list[Model]:
         """The models that do one kind of work; empty when nobody here does it."""
         return [model for model in self.models() if model.kind == kind]
+
+    def states(self) -> dict[str, str]:
+        """How each engine is: the phase of the embedded one, the breaker of an upstream."""
+        return {name: state() for name, state in self._states.items()}
