@@ -5,6 +5,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from importlib.metadata import version
+from typing import Any
 
 from fastapi import APIRouter, FastAPI
 from fastapi.routing import iter_route_contexts
@@ -14,7 +15,7 @@ from plugin.api import docs, documents, health, tools, well_known
 from plugin.api.access_log import AccessLog
 from plugin.api.gateway import Gateway, route_table
 from plugin.api.middleware import BodyLimit, RequestLog
-from plugin.api.v1 import files, usage
+from plugin.api.v1 import chat, completions, description, edits, embeddings, files, models, usage
 from plugin.auth.caller import Caller
 from plugin.operations import access_of, discover
 from plugin.services import fixed_keys, model_aliases, open_services
@@ -22,7 +23,15 @@ from plugin.settings import Settings, load
 
 _DISTRIBUTION = "gpt-plugin"
 
-GPT_API: tuple[APIRouter, ...] = (files.router, usage.router)
+GPT_API: tuple[APIRouter, ...] = (
+    chat.router,
+    completions.router,
+    edits.router,
+    embeddings.router,
+    models.router,
+    files.router,
+    usage.router,
+)
 """The families of endpoints below `/v1`."""
 
 
@@ -85,8 +94,16 @@ def open_doors(operations: Sequence[APIRouter], settings: Settings) -> list[APIR
         operations, title=known.name, server=server, version=version(_DISTRIBUTION)
     )
     openapi = documents.write(contract)
+
+    def gpt_api() -> dict[str, Any]:
+        title = f"{known.name}: GPT API"
+        return description.build(
+            GPT_API, title=title, server=server, version=version(_DISTRIBUTION)
+        )
+
     return [
         documents.router(openapi),
+        description.router(gpt_api),
         well_known.router(known),
         tools.router(openapi),
         docs.router(),

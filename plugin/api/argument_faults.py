@@ -25,9 +25,17 @@ _SAFE_INTEGER = 2**53  # beyond it, readers of JSON begin to round
 _SECRET = re.compile(
     r"pass(word|phrase)|secret|token|api_?key|authorization|credential", re.IGNORECASE
 )
+_COUNT = re.compile(r"(max|min)_(\w+_)?tokens", re.IGNORECASE)
+"""Tokens that are no secret: a text is counted in them."""
+
 _HIDDEN = "(hidden)"
 UNKNOWN = "no such argument"
 """How the expectation begins where an argument should not have come at all."""
+
+_KEY = "[key]"
+"""How pydantic's `loc` ends where a key is wrong, and not its value."""
+
+_TAG_FAULTS = frozenset({"union_tag_invalid", "union_tag_not_found"})
 
 NOTHING = "nothing"
 """What came, where nothing came."""
@@ -36,11 +44,26 @@ NOTHING = "nothing"
 def faults(route: RouteContext, errors: Iterable[Mapping[str, Any]]) -> Iterator[ArgumentFault]:
     """The faults behind pydantic's errors, whose `loc` begins with path, query, header or body."""
     schemas: dict[str, Schema] = {}
+    found: list[ArgumentFault] = []
     for error in errors:
         place = str(error["loc"][0]) if error["loc"] else "body"
         if place not in schemas:
             schemas[place] = _schema_of(route, place)
-        yield _fault(error, schemas[place], tuple(error["loc"][1:]))
+        found.append(_fault(error, schemas[place], tuple(error["loc"][1:])))
+    yield from _telling(found)
+
+
+def _telling(found: Sequence[ArgumentFault]) -> Iterator[ArgumentFault]:
+    """Each fault once: of a choice, pydantic tells what is wrong by every branch."""
+    told: set[tuple[str, str]] = set()
+    inner = [fault.pointer for fault in found]
+    for fault in found:
+        same = (fault.pointer, fault.expected)
+        # A fault inside a value is a branch that it nearly is; one of the whole, a branch it is not
+        if same in told or any(one.startswith(f"{fault.pointer}/") for one in inner):
+            continue
+        told.add(same)
+        yield fault
 
 
 def _fault(error: Mapping[str, Any], root: Schema, loc: Sequence[str | int]) -> ArgumentFault:
@@ -49,6 +72,11 @@ def _fault(error: Mapping[str, Any], root: Schema, loc: Sequence[str | int]) -> 
         return ArgumentFault("", _json_hint(error), _shown(came, ()))
     path, parent, schema = _walk(root, loc, missing=kind in {"missing", "extra_forbidden"})
     pointer = "".join(f"/{_escape(part)}" for part in path)
+    if loc[-1:] == (_KEY,):
+        pattern = error.get("ctx", {}).get("pattern", "another")
+        return ArgumentFault(pointer, f"named by a text matching {pattern}", _shown(came, path))
+    if kind in _TAG_FAULTS and isinstance(came, Mapping):
+        return _tag_fault(pointer, schema, came, root)
     if kind == "missing":
         return ArgumentFault(pointer, in_words(schema, root), NOTHING)
     if kind == "extra_forbidden":
@@ -62,6 +90,26 @@ def _fault(error: Mapping[str, Any], root: Schema, loc: Sequence[str | int]) -> 
         expected = f"{expected}; or leave it out"
     near = None if _secret(path, schema) else _nearest(came, schema, root)
     return ArgumentFault(pointer, expected, _shown(came, path, schema), near)
+
+
+def _tag_fault(
+    pointer: str, schema: Schema, came: Mapping[str, Any], root: Schema
+) -> ArgumentFault:
+    """The fault of a member that says what kind of object it stands in."""
+    name, kinds = next(_tags(schema, root), ("type", {}))
+    expected = in_words({"enum": list(kinds)}, root)
+    got = came.get(name, NOTHING)
+    return ArgumentFault(
+        f"{pointer}/{_escape(name)}", expected, _shown(got, ()), _choice(got, list(kinds))
+    )
+
+
+def _tags(schema: Schema, root: Schema) -> Iterator[tuple[str, Mapping[str, str]]]:
+    """Of a choice of objects: the member that tells them apart, and where each is described."""
+    for branch in (schema, *schema.get("anyOf", ())):
+        told = follow(branch, root).get("discriminator", {})
+        if "mapping" in told:
+            yield str(told["propertyName"]), told["mapping"]
 
 
 def _is_optional(parent: Schema, name: str | int) -> bool:
@@ -78,6 +126,10 @@ def _walk(
     path: list[str | int] = []
     parent, schema = root, follow(root, root)
     for position, part in enumerate(loc):
+        kinds = next((kinds for _, kinds in _tags(schema, root) if part in kinds), None)
+        if kinds is not None:
+            schema = follow({"$ref": kinds[str(part)]}, root)
+            continue
         inside = _step(schema, part, root)
         if inside is None and not (missing and position == len(loc) - 1):
             continue
@@ -93,6 +145,8 @@ def _step(schema: Schema, part: str | int, root: Schema) -> Schema | None:
         found = schema.get("properties", {}).get(part)
         if found is None and isinstance(schema.get("additionalProperties"), Mapping):
             found = schema["additionalProperties"]
+        if found is None and part != _KEY:
+            found = next(iter(schema.get("patternProperties", {}).values()), None)
     if isinstance(found, Mapping):
         return follow(found, root)
     branches = [follow(branch, root) for branch in schema.get("anyOf", schema.get("oneOf", ()))]
@@ -196,15 +250,19 @@ def _written(came: Any) -> str:
 def _without_secrets(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {
-            str(key): _HIDDEN if _SECRET.search(str(key)) else _without_secrets(item)
+            str(key): _HIDDEN if _is_secret(str(key)) else _without_secrets(item)
             for key, item in value.items()
         }
     return [_without_secrets(item) for item in value] if isinstance(value, list) else value
 
 
 def _secret(path: Sequence[str | int], schema: Schema) -> bool:
-    named = any(isinstance(part, str) and _SECRET.search(part) for part in path)
+    named = any(isinstance(part, str) and _is_secret(part) for part in path)
     return named or schema.get("format") == "password" or bool(schema.get("writeOnly"))
+
+
+def _is_secret(name: str) -> bool:
+    return _SECRET.search(name) is not None and _COUNT.fullmatch(name) is None
 
 
 def _escape(part: str | int) -> str:

@@ -50,7 +50,7 @@ def build(routers: Sequence[APIRouter], *, title: str, server: str, version: str
             access = declared[operation["operationId"]]
             raised.update(_finish(operation, access, schemas))
     _declare(document["components"], raised)
-    plain: dict[str, Any] = _without_titles(document)
+    plain: dict[str, Any] = without_titles(document)
     plain["info"]["title"] = title  # the one title that is meant
     return plain
 
@@ -86,7 +86,7 @@ def _finish(
     """Complete an operation as FastAPI wrote it, and tell which errors it refers to."""
     operation["security"] = [{_SCHEME: [access.scope]}]
     operation |= _hints(access)
-    operation["description"] = _reflow(operation.get("description", operation["summary"]))
+    operation["description"] = reflow(operation.get("description", operation["summary"]))
     for parameter in operation.get("parameters", ()):
         # FastAPI writes it beside the schema and once more inside
         parameter["schema"].pop("description", None)
@@ -137,21 +137,21 @@ def _declare(components: dict[str, Any], raised: set[type[PluginError]]) -> None
     }
 
 
-def _reflow(text: str) -> str:
+def reflow(text: str) -> str:
     """The paragraphs of a docstring, each on one line: models pay for every character."""
     return "\n\n".join(" ".join(part.split()) for part in re.split(r"\n\s*\n", text.strip()))
 
 
-def _without_titles(node: Any, *, names: bool = False) -> Any:
+def without_titles(node: Any, *, names: bool = False) -> Any:
     """Drop the titles that pydantic derives from names; `names` says that keys are the author's."""
     if isinstance(node, list):
-        return [_without_titles(item) for item in node]
+        return [without_titles(item) for item in node]
     if not isinstance(node, dict):
         return node
     return {
         key: value
         if not names and key in _VALUES
-        else _without_titles(value, names=not names and key in _NAMED)
+        else without_titles(value, names=not names and key in _NAMED)
         for key, value in node.items()
         if names or key != "title" or not isinstance(value, str)
     }

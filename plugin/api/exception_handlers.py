@@ -130,8 +130,8 @@ def problem(error: Exception, route: RouteContext | None, request_id: str) -> Pr
 def _invalid(error: Exception, route: RouteContext, errors: Sequence[Mapping[str, Any]]) -> Problem:
     shown = list(faults(route, errors[:MOST_FAULTS]))
     sentences = [_sentence(fault) for fault in shown]
-    if len(errors) > len(shown):
-        sentences.append(f"{len(errors) - len(shown)} more faults are not listed.")
+    if len(errors) > MOST_FAULTS:
+        sentences.append(f"{len(errors) - MOST_FAULTS} more faults are not listed.")
     kind = InvalidArguments
     return Problem(error, kind.status, kind.code, kind.title, " ".join(sentences), shown)
 

@@ -41,6 +41,9 @@ def in_words(schema: Schema, root: Schema, depth: int = 0) -> str:
         return "a value"
     if "enum" in schema or "const" in schema:
         return _choices(schema.get("enum", [schema.get("const")]))
+    tag = schema.get("discriminator", {})
+    if "mapping" in tag:
+        return f"an object whose {tag['propertyName']} is {_choices(list(tag['mapping']))}"
     branches = schema.get("anyOf", schema.get("oneOf"))
     if branches:
         words = dict.fromkeys(in_words(branch, root, depth + 1) for branch in branches)

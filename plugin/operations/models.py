@@ -8,6 +8,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, GetCoreSchem
 from pydantic_core import CoreSchema, core_schema
 
 _NOT_SCHEMAS = frozenset({"metadata", "serialization", "config", "default", "expected"})
+_BY_NAME = frozenset({"fields", "choices"})
+"""Members whose own keys are names of an author, such as `type` or `metadata`."""
 
 
 def _harden(node: Any) -> Any:
@@ -15,7 +17,14 @@ def _harden(node: Any) -> Any:
         return type(node)(_harden(item) for item in node)
     if not isinstance(node, dict):
         return node
-    copy = {key: item if key in _NOT_SCHEMAS else _harden(item) for key, item in node.items()}
+    copy = {
+        key: {name: _harden(inner) for name, inner in item.items()}
+        if key in _BY_NAME and isinstance(item, dict)
+        else item
+        if key in _NOT_SCHEMAS
+        else _harden(item)
+        for key, item in node.items()
+    }
     kind = node.get("type")
     if kind in {"bool", "int", "float"}:
         copy["strict"] = True

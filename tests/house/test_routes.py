@@ -1,5 +1,6 @@
 """Every route but a written-down few passes the gate with a declared action and scope."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from plugin.settings import Settings
 OPEN = {
     *("/healthz", "/readyz"),
     *("/.well-known/ai-plugin.json", "/.well-known/logo.png"),
-    *("/openapi.json", "/tools"),
+    *("/openapi.json", "/v1/openapi.json", "/tools"),
     *("/docs", "/docs/docs.css", "/docs/docs.js"),
 }
 """What anyone may reach. To add to it is a decision about security."""
@@ -47,12 +48,13 @@ def routes(service: Any) -> list[RouteContext]:
 def requests(route: RouteContext) -> Iterator[tuple[str, str]]:
     assert route.path is not None
     for method in sorted(route.methods or ()):
-        yield method, route.path.replace("{todo_id}", "1").replace("{document_id}", "one")
+        yield method, re.sub(r"\{\w+(:path)?\}", "1", route.path)
 
 
 def test_the_walk_finds_the_routes(service: Any) -> None:
     paths = {route.path for route in routes(service)}
     assert paths >= {*OPEN, "/todos", "/todos/{todo_id}/complete", "/todos/{todo_id}", "/weather"}
+    assert paths >= {"/v1/chat/completions", "/v1/models/{model:path}", "/v1/engines"}
     assert paths >= {"/documents", "/documents/query", "/documents/{document_id}"}
 
 

@@ -122,3 +122,18 @@ def test_in_a_query_text_that_reads_as_the_type_is_the_type() -> None:
     for wrong in ({"limit": "three"}, {"limit": "3.5"}, {"exact": "maybe"}, {"offset": "1"}):
         with pytest.raises(ValidationError):
             Search.model_validate(wrong)
+
+
+class Odd(Arguments):
+    """Fields named like the words that schemas are made of."""
+
+    type: int
+    metadata: int
+    fields: bool = False
+
+
+def test_a_field_may_be_named_like_a_word_of_schemas() -> None:
+    assert Odd.model_validate({"type": 3.0, "metadata": 1}).type == 3
+    for wrong in ({"type": "3", "metadata": 1}, {"type": 3, "metadata": True}):
+        with pytest.raises(ValidationError):
+            Odd.model_validate(wrong)

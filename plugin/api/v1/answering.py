@@ -1,7 +1,7 @@
 """From a checked request to its answer: finds the engine, asks it, stops it when nobody waits."""
 
 import asyncio
-from collections.abc import Awaitable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any, TypeVar
 
 from fastapi import Request
@@ -10,13 +10,15 @@ from starlette.requests import ClientDisconnect
 from starlette.types import Receive
 
 from plugin.api.middleware import Exchange
-from plugin.api.v1.sse import EventStream, left
-from plugin.engines.catalog import Catalog
+from plugin.api.v1.sse import CALLER_LEFT, EventStream, close, left
+from plugin.engines.catalog import Answering, Catalog
 from plugin.engines.engine import Ask, Events, Upload, Whole
 from plugin.messages import Usage
 
 ANSWERED_BY = "openai-model"
 """The header that names the model which answered, and its engine."""
+
+Work = Callable[[Answering], Awaitable[Whole | Events]]
 
 T = TypeVar("T")
 
@@ -30,13 +32,29 @@ async def answer(
     upload: Upload | None = None,
 ) -> Response:
     """Answer `body`, which has passed its wire model, by the engine of `body["model"]`."""
-    catalog: Catalog = request.app.state.services.catalog
-    found = catalog.find(body["model"])
-    exchange: Exchange = request.scope["plugin.exchange"]
-    exchange.notes["model"] = found.requested
     given = {name: value for name, value in body.items() if value is not None}
-    ask = Ask(path, given, found.requested, found.model.id, unknown, upload)
-    result = await while_there(request.receive, found.engine.answer(ask))
+
+    def work(found: Answering) -> Awaitable[Whole | Events]:
+        ask = Ask(path, given, found.requested, found.model.id, unknown, upload)
+        return found.engine.answer(ask)
+
+    return await answer_by(request, body["model"], work)
+
+
+async def answer_by(request: Request, model: str, work: Work) -> Response:
+    """What `work` makes of whoever answers for `model`. Raises `ModelNotFound`, and what it raises.
+
+    When the caller leaves, the work is cancelled and `ClientDisconnect` raised.
+    """
+    catalog: Catalog = request.app.state.services.catalog
+    exchange: Exchange = request.scope["plugin.exchange"]
+    found = catalog.find(model)
+    exchange.notes["model"] = found.requested
+    try:
+        result = await while_there(request.receive, work(found))
+    except ClientDisconnect:
+        exchange.notes["ended"] = CALLER_LEFT
+        raise
     return respond(result, exchange)
 
 
@@ -63,9 +81,20 @@ async def while_there(receive: Receive, work: Awaitable[T]) -> T:
         await asyncio.wait({task, gone}, return_when=asyncio.FIRST_COMPLETED)
         if not task.done():
             raise ClientDisconnect
-        return task.result()
+    except BaseException:
+        await _abandon(task)
+        raise
     finally:
         gone.cancel()
-        if not task.done():
-            task.cancel()
-            await asyncio.wait({task})
+    return task.result()
+
+
+async def _abandon(task: "asyncio.Future[Any]") -> None:
+    """Stop the work; an event stream that it has begun by now is stopped too."""
+    task.cancel()
+    await asyncio.wait({task})
+    if task.cancelled() or task.exception() is not None:
+        return
+    pieces: AsyncIterator[bytes] | None = getattr(task.result(), "pieces", None)
+    if pieces is not None:
+        await close(pieces)

@@ -10,7 +10,12 @@ from starlette.types import Receive, Scope, Send
 
 from plugin.api.exception_handlers import problem
 from plugin.api.middleware import Exchange
+from plugin.errors import EngineUnavailable
 
+CALLER_LEFT = "caller left"
+"""What the record of a request says about its end; nothing where all was said."""
+
+_BROKEN_OFF = "broken off"
 _HEADERS = {
     "content-type": "text/event-stream; charset=utf-8",
     # proxies shall neither keep events back nor change them
@@ -23,7 +28,11 @@ _SILENCE = 15.0
 
 
 class EventStream(Response):
-    """Sends `pieces`; `ended` is called once, however it ends: whole, broken, or nobody there."""
+    """Sends `pieces`; `ended` is called once, however it ends: whole, broken, or nobody there.
+
+    The answer begins with the first piece, or when that takes long: what fails before is raised,
+    and can still become an answer of its own. What fails later is told in an event.
+    """
 
     def __init__(
         self,
@@ -37,26 +46,30 @@ class EventStream(Response):
         self._pieces = pieces
         self._exchange = exchange
         self._ended = ended
+        self._begun = False
         self._between_events = True
         self._silent = True
 
     async def __call__(self, _scope: Scope, receive: Receive, send: Send) -> None:
         """Handle a request: send until the end, or until the caller leaves."""
-        start = {"type": "http.response.start", "status": 200, "headers": self.raw_headers}
-        await send(start)
         pump = asyncio.ensure_future(self._pump(send))
         gone = asyncio.ensure_future(left(receive))
         try:
             await self._watch(pump, gone, send)
-            if pump.done():
-                pump.result()
-            else:
-                self._exchange.notes["ended"] = "caller left"
+        except asyncio.CancelledError:
+            if not pump.done():
+                await _stopped(pump)
+                await self._last_words(_stopping(), send)
+            raise
+        else:
+            if not pump.done():
+                self._exchange.notes["ended"] = CALLER_LEFT
+            await _stopped(pump)
         finally:
             gone.cancel()
-            pump.cancel()
-            await asyncio.wait({pump})
             self._ended()
+        if not pump.cancelled():
+            pump.result()
 
     async def _watch(
         self, pump: "asyncio.Future[None]", gone: "asyncio.Future[None]", send: Send
@@ -69,34 +82,72 @@ class EventStream(Response):
             if done:
                 return
             if self._silent and self._between_events:
+                await self._begin(send)
                 await _send(send, _KEEP_ALIVE)
 
     async def _pump(self, send: Send) -> None:
         try:
-            async for piece in self._pieces:
-                self._silent, self._between_events = False, piece.endswith(b"\n\n")
-                await _send(send, piece)
-        except Exception as error:  # noqa: BLE001 - whatever it was, the caller is told
-            await _send(send, self._last_words(error))
+            while True:
+                try:
+                    piece = await anext(self._pieces)
+                except StopAsyncIteration:
+                    break
+                except Exception as error:
+                    if not self._begun:
+                        raise
+                    await self._last_words(error, send)
+                    return
+                await self._pass_on(piece, send)
+            await self._begin(send)
+            await send({"type": "http.response.body", "body": b""})
         finally:
-            close = getattr(self._pieces, "aclose", None)
-            if close is not None:
-                with suppress(RuntimeError):
-                    await close()
-        await send({"type": "http.response.body", "body": b""})
+            await close(self._pieces)
 
-    def _last_words(self, error: Exception) -> bytes:
-        self._exchange.notes["ended"] = "broken off"
+    async def _pass_on(self, piece: bytes, send: Send) -> None:
+        await self._begin(send)
+        # A comment must not come between: neither now nor while the caller reads slowly.
+        self._silent = self._between_events = False
+        await _send(send, piece)
+        self._between_events = piece.endswith(b"\n\n")
+
+    async def _begin(self, send: Send) -> None:
+        if not self._begun:
+            self._begun = True
+            headers = self.raw_headers
+            await send({"type": "http.response.start", "status": 200, "headers": headers})
+
+    async def _last_words(self, error: Exception, send: Send) -> None:
+        self._exchange.notes["ended"] = _BROKEN_OFF
+        if not self._begun:
+            return
         body = problem(error, None, self._exchange.request_id).openai_body()
         begin = b"" if self._between_events else b"\n\n"
-        return begin + b"data: " + orjson.dumps(body) + b"\n\n"
+        event = begin + b"data: " + orjson.dumps(body) + b"\n\n"
+        await send({"type": "http.response.body", "body": event})
 
 
-async def _send(send: Send, piece: bytes) -> None:
-    await send({"type": "http.response.body", "body": piece, "more_body": True})
+async def close(pieces: AsyncIterator[bytes]) -> None:
+    """Stop what makes the pieces, if it can be stopped."""
+    closing = getattr(pieces, "aclose", None)
+    if closing is not None:
+        with suppress(RuntimeError):  # it has been stopped already
+            await closing()
 
 
 async def left(receive: Receive) -> None:
     """Return when the caller has gone; its body has been read by then."""
     while (await receive())["type"] != "http.disconnect":
         pass
+
+
+def _stopping() -> EngineUnavailable:
+    return EngineUnavailable("The service stopped while it answered; ask again in a moment.")
+
+
+async def _stopped(task: "asyncio.Future[None]") -> None:
+    task.cancel()
+    await asyncio.wait({task})
+
+
+async def _send(send: Send, piece: bytes) -> None:
+    await send({"type": "http.response.body", "body": piece, "more_body": True})

@@ -1,0 +1,145 @@
+"""What the bodies of the GPT API have in common: strict, null for what is left out, open for more.
+
+A body is judged by its model; what goes on to the engine is the JSON object as it came, so that an
+upstream sees what its caller wrote: no member is added but a default that the API promises, none
+is taken away but nulls (by `answer`), and a whole number written as 3.0 becomes 3. Members that the
+API does not know are let through, by name: an engine honours or refuses them.
+"""
+
+from collections.abc import Iterator
+from typing import Annotated, Any, ClassVar, Literal, get_args
+
+import orjson
+from fastapi import Request
+from pydantic import ConfigDict, Field
+
+from plugin.errors import InvalidRequest
+from plugin.operations import Arguments
+
+_LARGEST = 2**31 - 1
+_LONGEST_LIST = 2048
+
+ModelName = Annotated[str, Field(min_length=1, max_length=256)]
+Name = Annotated[str, Field(pattern=r"^[a-zA-Z0-9_-]{1,64}$")]
+"""The name of a tool, a function or a schema."""
+
+Temperature = Annotated[float, Field(ge=0, le=2)]
+TopP = Annotated[float, Field(ge=0, le=1)]
+Penalty = Annotated[float, Field(ge=-2, le=2)]
+Choices = Annotated[int, Field(ge=1, le=128)]
+Seed = Annotated[int, Field(ge=-(2**63), le=2**63 - 1)]
+Count = Annotated[int, Field(ge=1, le=_LARGEST)]
+CountOrNone = Annotated[int, Field(ge=0, le=_LARGEST)]
+Stops = str | Annotated[list[str], Field(max_length=4)]
+LogitBias = dict[
+    Annotated[str, Field(pattern=r"^[0-9]{1,9}$")], Annotated[float, Field(ge=-100, le=100)]
+]
+"""Token ids as text, each with what is added to its score."""
+
+Tokens = Annotated[
+    list[Annotated[int, Field(ge=0, le=_LARGEST)]], Field(min_length=1, max_length=1_000_000)
+]
+ManyTokens = Annotated[list[Tokens], Field(min_length=1, max_length=_LONGEST_LIST)]
+
+
+class Part(Arguments):
+    """An object inside a body; members that the API does not know go on to the engine."""
+
+    model_config = ConfigDict(extra="allow")
+
+
+def _types(annotation: Any) -> Iterator[Any]:
+    yield annotation
+    for argument in get_args(annotation):
+        yield from _types(argument)
+
+
+class Body(Part):
+    """The body of a request, without the name of the model, which older paths say in the URL."""
+
+    _whole: ClassVar[frozenset[str]] = frozenset()
+    """The parameters that are, or hold, whole numbers."""
+
+    user: str | None = None
+    "Who the request is for, in your words; not used here."
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **_: Any) -> None:
+        """Note the parameters with whole numbers."""
+        fields = cls.model_fields.items()
+        cls._whole = frozenset(name for name, field in fields if int in _types(field.annotation))
+
+    @property
+    def unknown(self) -> tuple[str, ...]:
+        """The members that the API does not know."""
+        return tuple(self.model_extra or ())
+
+    async def given(self, request: Request) -> dict[str, Any]:
+        """The body as it came, whole numbers whole. Raises `InvalidRequest` for what is no JSON."""
+        try:
+            given: dict[str, Any] = orjson.loads(await request.body())
+        except orjson.JSONDecodeError as error:
+            # Pydantic's reader lets NaN and Infinity pass where any value may stand.
+            raise InvalidRequest(f"The body is not JSON: {error}. Send JSON (RFC 8259).") from None
+        for name in self._whole & given.keys():
+            given[name] = getattr(self, name)
+        return given
+
+
+class StreamOptions(Part):
+    """What an event stream tells beside the text."""
+
+    include_usage: bool | None = None
+    "Whether an event before the last tells the usage of the whole request."
+    include_obfuscation: bool | None = None
+    "Accepted; nothing is padded here."
+
+
+class Streamed(Body):
+    """A body that can ask for an event stream, and for samples of one distribution."""
+
+    frequency_penalty: Penalty | None = None
+    "Lowers the chance of a token by how often it came; -2 to 2."
+    presence_penalty: Penalty | None = None
+    "Lowers the chance of a token that came at all; -2 to 2."
+    logit_bias: LogitBias | None = None
+    "What is added to the score of a token, by token id; -100 to 100."
+    n: Choices | None = None
+    "How many choices to make."
+    seed: Seed | None = None
+    "The same seed and parameters give the same text, as far as the engine can."
+    stop: Stops | None = None
+    "Up to four texts before which the answer ends."
+    stream: bool | None = None
+    "Whether to answer with server-sent events, ended by `data: [DONE]`."
+    stream_options: StreamOptions | None = None
+    "Only with `stream`."
+    temperature: Temperature | None = None
+    "0 takes the likeliest token each time; up to 2."
+    top_p: TopP | None = None
+    "Only the likeliest tokens, up to this much probability together, are drawn from."
+
+    def check_stream(self) -> None:
+        """Refuse options of a stream that is not asked for."""
+        if self.stream_options is not None and not self.stream:
+            raise InvalidRequest(
+                "`stream_options` is only allowed with `stream`: true; leave one or set both.",
+                param="stream_options",
+            )
+
+
+class NamesModel(Part):
+    """The member that names the model."""
+
+    model: ModelName
+    "Which model answers; GET /v1/models lists them."
+
+
+class MayNameModel(Part):
+    """The same below `/v1/engines/{engine}`, where the URL has named it."""
+
+    model: ModelName | None = None
+    "Not needed: the URL names the model."
+
+
+Encoding = Literal["float", "base64"]

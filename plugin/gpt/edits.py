@@ -1,0 +1,57 @@
+"""Edits, which OpenAI retired: a chat request to any engine, answered in the shape of an edit."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+
+from plugin.engines.catalog import Answering
+from plugin.engines.engine import Ask, Whole
+from plugin.errors import EngineUnavailable
+
+_TASK = "Edit the text of the user by this instruction, and answer with the edited text alone: "
+_OWN = frozenset({"input", "instruction", "stream", "user"})
+"""Members that a chat request does not know, or that mean nothing to an edit."""
+
+
+async def edit(found: Answering, given: Mapping[str, Any], unknown: tuple[str, ...] = ()) -> Whole:
+    """Apply `given["instruction"]` to `given["input"]`, `given["n"]` times.
+
+    Raises what the engine raises, and `EngineUnavailable` for an answer that cannot be read.
+    """
+    rest = {name: value for name, value in given.items() if name not in _OWN}
+    body = {**rest, "messages": _messages(given["instruction"], given.get("input") or "")}
+    ask = Ask("chat/completions", body, found.requested, found.model.id, unknown)
+    answer = await found.engine.answer(ask)
+    if not isinstance(answer, Whole):
+        raise _unreadable()
+    return Whole(orjson.dumps(_shaped(answer.body)), answer.usage, answer.answered_by)
+
+
+def _messages(instruction: str, text: str) -> list[dict[str, str]]:
+    if not text:  # nothing to edit: the instruction alone says what to write
+        return [{"role": "user", "content": instruction}]
+    return [
+        {"role": "system", "content": _TASK + instruction},
+        {"role": "user", "content": text},
+    ]
+
+
+def _shaped(chat: bytes) -> dict[str, Any]:
+    try:
+        reply = orjson.loads(chat)
+        choices = [
+            {"text": choice["message"]["content"] or "", "index": index}
+            for index, choice in enumerate(reply["choices"])
+        ]
+        head = {"object": "edit", "created": reply["created"]}
+        return {**head, "choices": choices, "usage": reply["usage"]}
+    except (orjson.JSONDecodeError, LookupError, TypeError):
+        raise _unreadable() from None
+
+
+def _unreadable() -> EngineUnavailable:
+    return EngineUnavailable(
+        "The engine of this model answered an edit with what is no chat completion; ask another "
+        "model, or tell the operator of this service."
+    )
