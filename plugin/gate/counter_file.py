@@ -1,0 +1,227 @@
+"""The file that all workers of a machine map: records of counts, found by name, under one lock.
+
+A header, an index (open addressing, eight bytes an entry), then the records one behind the other:
+memory grows with the counts in use, not with those that are possible. Whoever changes something
+marks the file dirty first; when he is killed in between, the next one mends.
+"""
+
+import fcntl
+import mmap
+import os
+import struct
+import time
+from collections.abc import Iterable
+from hashlib import blake2b
+from pathlib import Path
+
+SLOTS = 128
+"""Time buckets of a window."""
+
+WORKERS = 64
+"""Places for workers in a running count or a budget."""
+
+_MAGIC = b"gpt-plugin 1\0\0\0\0"
+_ENTRIES = 1 << 20
+_MOST = _ENTRIES // 2
+_HEAD = 4096
+_RECORD = 64 + SLOTS * 4
+_FIRST = _HEAD + _ENTRIES * 8
+_STEP = 4096
+"""By how many records the file grows."""
+
+_USED, _DIRTY, _NEEDED, _SIZE = 16, 24, 32, 80
+_BOOT, _BASE, _CLOCK, _LAST = 40, 56, 64, 72
+_WORD = struct.Struct("<q")
+_REAL = struct.Struct("<d")
+_TWO = struct.Struct("<dd")
+_ENTRY = struct.Struct("<II")
+RECORD = struct.Struct("<16sqqdq")
+"""Name, newest bucket, total, width of a bucket, kind."""
+
+
+_word = _WORD.unpack_from
+_real = _REAL.unpack_from
+_lock, _EXCLUSIVE, _UNLOCK = fcntl.lockf, fcntl.LOCK_EX, fcntl.LOCK_UN
+
+
+def key_of(name: str) -> bytes:
+    """What a count is found by."""
+    return blake2b(name.encode(), digest_size=16).digest()
+
+
+class CounterFile:
+    """The mapped file. Everything but `locked` and `close` wants the lock to be held."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        # Locks of a process are gone when it closes any handle of the file: this one stays open.
+        self._lock = os.open(
+            path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600
+        )
+        _lock(self._lock, _EXCLUSIVE)
+        try:
+            if os.fstat(self._file).st_size < _FIRST or os.pread(self._file, 16, 0) != _MAGIC:
+                self._begin()
+            self._map()
+            self._set_clock()
+        finally:
+            _lock(self._lock, _UNLOCK)
+
+    def close(self) -> None:
+        """Give everything back but the counts."""
+        self._unmap()
+        os.close(self._file)
+        os.close(self._lock)
+
+    def acquire(self) -> bool:
+        """Take the lock, for a few microseconds; gives whether somebody died while he held it.
+
+        Every `acquire` is followed by a `release`.
+        """
+        _lock(self._lock, _EXCLUSIVE)
+        if self._size != _word(self.memory, _SIZE)[0]:
+            self._unmap()
+            self._map()
+        return self.memory[_DIRTY] != 0
+
+    def changing(self) -> None:
+        """Say that a change begins; `release` says that it is complete."""
+        self.memory[_DIRTY] = 1
+
+    def release(self) -> None:
+        """Give the lock back."""
+        self.memory[_DIRTY] = 0
+        _lock(self._lock, _UNLOCK)
+
+    def now(self) -> float:
+        """Seconds since 1970 as they were at the first start, and on from there without a jump."""
+        memory = self.memory
+        (base, clock) = _TWO.unpack_from(memory, _BASE)
+        moment: float = clock + (_uptime() - base)
+        _REAL.pack_into(memory, _LAST, moment)
+        return moment
+
+    def find(self, key: bytes) -> int | None:
+        """The record of a count, None when there is none yet."""
+        mark, place = _ENTRY.unpack_from(key)
+        for step in range(_ENTRIES):
+            at = _HEAD + ((place + step) % _ENTRIES) * 8
+            found, record = _ENTRY.unpack_from(self.memory, at)
+            if found == 0:
+                return None
+            if found == mark | 1 and self.holds(record, key):
+                return int(record)
+        return None
+
+    def holds(self, record: int, key: bytes) -> bool:
+        """Whether a record is still that of a count."""
+        start = _FIRST + record * _RECORD
+        return bool(self.memory[start : start + 16] == key) and record < self.used
+
+    def add(self, key: bytes, width: float, kind: int) -> int:
+        """A new record, all of it zero. Raises `OverflowError` when half a million are in use."""
+        record = self.used
+        if record >= _MOST:
+            raise OverflowError("too many counts")
+        if self.start(record + 1) > self._size:
+            self._grow()
+        start = self.start(record)
+        self.memory[start : start + _RECORD] = bytes(_RECORD)
+        RECORD.pack_into(self.memory, start, key, 0, 0, width, kind)
+        self._enter(record, key)
+        _WORD.pack_into(self.memory, _USED, record + 1)
+        return record
+
+    def is_crowded(self) -> bool:
+        """Whether there are twice as many records as were needed when somebody last looked."""
+        return self.used >= max(_STEP, 2 * _word(self.memory, _NEEDED)[0])
+
+    def keep(self, needed: Iterable[int]) -> None:
+        """Keep these records alone, given in ascending order; they move together.
+
+        Whoever remembers where a record was sees by its name that it has moved.
+        """
+        count = 0
+        for record in needed:
+            old, new = self.start(record), self.start(count)
+            self.memory[new : new + _RECORD] = self.memory[old : old + _RECORD]
+            count += 1
+        _WORD.pack_into(self.memory, _USED, count)
+        _WORD.pack_into(self.memory, _NEEDED, count)
+        self.restore_index()
+
+    def restore_index(self) -> None:
+        """Write the index anew from the records."""
+        self.memory[_HEAD:_FIRST] = bytes(_FIRST - _HEAD)
+        for record in range(self.used):
+            start = self.start(record)
+            self._enter(record, self.memory[start : start + 16])
+
+    @property
+    def used(self) -> int:
+        """How many records there are."""
+        return int(_word(self.memory, _USED)[0])
+
+    @staticmethod
+    def start(record: int) -> int:
+        """Where a record lies, in bytes; its buckets begin 64 later."""
+        return _FIRST + record * _RECORD
+
+    def _enter(self, record: int, key: bytes) -> None:
+        mark, place = _ENTRY.unpack_from(key)
+        for step in range(_ENTRIES):
+            at = _HEAD + ((place + step) % _ENTRIES) * 8
+            if _ENTRY.unpack_from(self.memory, at)[0] == 0:
+                _ENTRY.pack_into(self.memory, at, mark | 1, record)
+                return
+
+    def _grow(self) -> None:
+        size = self._size + _STEP * _RECORD
+        self._unmap()
+        os.ftruncate(self._file, size)
+        os.pwrite(self._file, _WORD.pack(size), _SIZE)
+        self._map()
+
+    def _begin(self) -> None:
+        os.ftruncate(self._file, 0)
+        os.ftruncate(self._file, _FIRST + _STEP * _RECORD)
+        os.pwrite(self._file, _WORD.pack(_FIRST + _STEP * _RECORD), _SIZE)
+        os.pwrite(self._file, _MAGIC, 0)
+
+    def _map(self) -> None:
+        self._size = os.fstat(self._file).st_size
+        self.memory = mmap.mmap(self._file, self._size)
+        self._bytes = memoryview(self.memory)
+        self.buckets = self._bytes.cast("I")
+        self.places = self._bytes.cast("q")
+
+    def _unmap(self) -> None:
+        for view in (self.buckets, self.places, self._bytes):
+            view.release()
+        self.memory.close()
+
+    def _set_clock(self) -> None:
+        """After a reboot the time goes on from the wall clock, but never back."""
+        boot = _boot()
+        if self.memory[_BOOT : _BOOT + 16] == boot:
+            return
+        last = _real(self.memory, _LAST)[0]
+        _REAL.pack_into(self.memory, _CLOCK, max(last, time.time()))
+        _REAL.pack_into(self.memory, _BASE, _uptime())
+        self.memory[_BOOT : _BOOT + 16] = boot
+
+
+# counts on while the machine sleeps, where the system can tell
+_UPTIME = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+
+
+def _uptime() -> float:
+    return time.clock_gettime(_UPTIME)
+
+
+def _boot() -> bytes:
+    try:
+        text = Path("/proc/sys/kernel/random/boot_id").read_bytes()
+    except OSError:
+        text = str(round(time.time() - _uptime(), -1)).encode()
+    return blake2b(text, digest_size=16).digest()

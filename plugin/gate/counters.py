@@ -1,0 +1,80 @@
+"""What limits are counted in: values that cross between the gate and wherever the counts lie.
+
+Three kinds of count. A *window* lets at most `cap` pass in any stretch of `period` seconds. A
+*running* count is of what is under way. A *budget* is used up for good: what a call may cost at
+most is reserved when it comes, and what it did cost is settled when it ends.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, NamedTuple, Protocol
+
+Kind = Literal["window", "running", "budget"]
+
+
+@dataclass(frozen=True, slots=True)
+class Take:
+    """What one call takes of one count. `period` is in seconds, of a window."""
+
+    name: str
+    kind: Kind
+    cap: int
+    cost: int = 1
+    period: float = 0.0
+
+
+class Level(NamedTuple):
+    """Where a count stands: what is left of `cap`, and in how many seconds all of it is free again.
+
+    A running count or a budget has no such time: 0.
+    """
+
+    left: int
+    reset: float = 0.0
+
+
+class Held(NamedTuple):
+    """One count that was taken, and where: for the settling. Nobody else reads it."""
+
+    take: Take
+    record: int
+    key: bytes
+    slot: int
+
+
+class Taken(NamedTuple):
+    """A call that was let through: what it holds, and where each count stands now."""
+
+    held: tuple[Held, ...]
+    levels: tuple[Level, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Nothing was taken: the first count that is exhausted, where it stands, when to come again.
+
+    `retry` is in seconds; None where waiting does not help (a budget) or nobody can tell.
+    """
+
+    take: Take
+    level: Level
+    retry: float | None
+
+
+class Counters(Protocol):
+    """Counts that all workers share. Each method is atomic, and does not wait for anybody's I/O."""
+
+    def take(self, takes: Sequence[Take]) -> Taken | Refusal:
+        """Take all of `takes`, or none."""
+
+    def settle(self, taken: Taken, actual: Sequence[int]) -> None:
+        """End a call: each count in turn gets what was really used.
+
+        Running counts go down; a budget is charged; a window forgets what was taken too much.
+        """
+
+    def level(self, take: Take) -> Level:
+        """Where a count stands, without taking."""
+
+    def now(self) -> float:
+        """Seconds since 1970 by a clock that never goes back, the same for all workers."""
