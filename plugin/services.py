@@ -18,6 +18,7 @@ from plugin.auth.keys import KeyStore
 from plugin.auth.signatures import UnfitKey, read_key
 from plugin.engines.aliases import alias_table
 from plugin.engines.catalog import Catalog, Model
+from plugin.engines.embedder import open_embedder
 from plugin.engines.engine import Engine
 from plugin.engines.fallback import engines_of
 from plugin.engines.llama.engine import Llama, embedded_models
@@ -27,7 +28,9 @@ from plugin.engines.upstream import Address, Upstream
 from plugin.errors import CannotRun
 from plugin.gate.usage import UsageLog
 from plugin.gpt.files import Files
+from plugin.operations.documents_meaning import Meaning, open_meaning
 from plugin.operations.open_meteo import OpenMeteo
+from plugin.operations.resources import Embedder
 from plugin.outbound.client import GuardedClient, Limits
 from plugin.settings import JwtIssuer, Settings
 from plugin.storage import migrate
@@ -47,6 +50,8 @@ class Services:
     catalog: Catalog
     files: Files
     usage: UsageLog
+    embedder: Embedder | None
+    meaning: Meaning | None
 
     async def ready(self) -> bool:
         """Whether the database answers."""
@@ -113,7 +118,11 @@ async def open_services(
         usage = UsageLog(database, time.time)
         stack.push_async_callback(usage.close)
         usage.start()
-        yield Services(database, BearerAuth(keys, tokens), http, weather, catalog, files, usage)
+        embedder = open_embedder(catalog)
+        of_documents = embedder if "documents" in settings.built_in else None
+        meaning = await stack.enter_async_context(open_meaning(database, of_documents))
+        bearer = BearerAuth(keys, tokens)
+        yield Services(database, bearer, http, weather, catalog, files, usage, embedder, meaning)
 
 
 async def open_catalog(stack: AsyncExitStack, settings: Settings) -> Catalog:

@@ -29,8 +29,13 @@ _SHORTEST_SECRET = 8
 _PATIENCE = 10.0
 """Seconds to wait for a service to take a connection."""
 """Shorter keys are words that an answer may well hold by chance."""
-_OF_THE_GATE = frozenset({"api_keys", "api_key_changes", "alembic_version"})
-"""Tables that every call may touch, whatever its operation does."""
+_OF_THE_GATE = frozenset(
+    {
+        *("api_keys", "api_key_changes", "alembic_version"),
+        *("document_vectors", "document_vector_changes", "document_filling"),
+    }
+)
+"""Tables that every call may touch, whatever its operation does, or that follow in their time."""
 
 _DOCUMENT = Request("GET", "/openapi.json", "", (), b"")
 

@@ -17,14 +17,22 @@ The docstring of the function and those of the fields are what a model reads. Ra
 `plugin.errors`; declare them as `@operation(..., raises=(NotFound,))`. `PLUGIN_OPERATIONS` names
 the package; `discover` finds it. See docs/operations.md.
 
-Vectors will join the words of `documents_search` as one more resource asked for here, an `Embedder`
-(texts in, vectors out), once an engine provides it.
+An endpoint may ask for `CurrentCaller`, `Database`, `Http`, `Now`, and `Vectors`: an `Embedder`
+(texts in, vectors out), or None where no engine has a model for it.
 """
 
 from plugin.operations.declaration import Access, access_of, operation
 from plugin.operations.discovery import BUILT_IN, discover
 from plugin.operations.models import Arguments, PageText, PlainText, QueryArguments, Reply
-from plugin.operations.resources import CurrentCaller, Database, Http, Now, Services
+from plugin.operations.resources import (
+    CurrentCaller,
+    Database,
+    Embedder,
+    Http,
+    Now,
+    Services,
+    Vectors,
+)
 
 __all__ = [
     "BUILT_IN",
@@ -32,6 +40,7 @@ __all__ = [
     "Arguments",
     "CurrentCaller",
     "Database",
+    "Embedder",
     "Http",
     "Now",
     "PageText",
@@ -39,6 +48,7 @@ __all__ = [
     "QueryArguments",
     "Reply",
     "Services",
+    "Vectors",
     "access_of",
     "discover",
     "operation",

@@ -5,11 +5,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from secrets import token_hex
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Depends, Path, Query, Request
 
 from plugin.errors import NotFound
 from plugin.operations import CurrentCaller, Database, Now, operation
-from plugin.operations import documents_search as searching
 from plugin.operations import documents_store as store
 from plugin.operations.documents_arguments import (
     Document,
@@ -20,6 +19,8 @@ from plugin.operations.documents_arguments import (
     ReadDocument,
     UpsertDocuments,
 )
+from plugin.operations.documents_meaning import Meaning
+from plugin.operations.documents_ranking import Asked, best
 from plugin.operations.documents_replies import (
     ChunkMetadata,
     DeletedDocument,
@@ -30,6 +31,7 @@ from plugin.operations.documents_replies import (
     StoredDocument,
     UpsertedDocuments,
 )
+from plugin.operations.documents_search import Filter
 from plugin.operations.reply_size import LARGEST_REPLY, cut, written
 
 router = APIRouter(prefix="/documents", tags=["documents"])
@@ -43,10 +45,23 @@ IdInPath = Annotated[
 ]
 
 
+async def _meaning(request: Request) -> Meaning | None:
+    meaning: Meaning | None = request.app.state.services.meaning
+    return meaning
+
+
+ByMeaning = Annotated[Meaning | None, Depends(_meaning)]
+"""Vectors of what is stored and asked; None where words alone count."""
+
+
 @router.post("", operation_id="upsert_documents", summary="Store documents")
 @operation(scope="documents:write")
 async def upsert_documents(
-    body: UpsertDocuments, caller: CurrentCaller, database: Database, now: Now
+    body: UpsertDocuments,
+    caller: CurrentCaller,
+    database: Database,
+    now: Now,
+    meaning: ByMeaning,
 ) -> UpsertedDocuments:
     """Store texts with what is known about them, to find them again with query_documents.
 
@@ -54,7 +69,10 @@ async def upsert_documents(
     """
     new = [_new(document) for document in body.documents]
     prepared = await asyncio.to_thread(store.prepare, caller.id, new, now)
-    replaced = await store.replace(database, prepared)
+    made = await meaning.of_stored(prepared) if meaning else None
+    replaced = await store.replace(database, prepared, made)
+    if meaning and made is None:
+        meaning.wake()
     count, parts = len(prepared), sum(len(one.chunks) for one in prepared)
     said = f"Stored {_counted(count, 'document')} in {_counted(parts, 'chunk')}; "
     if count == 1:
@@ -67,20 +85,20 @@ async def upsert_documents(
 @router.post("/query", operation_id="query_documents", summary="Search the stored documents")
 @operation(scope="documents:read", reads=True)
 async def query_documents(
-    body: QueryDocuments, caller: CurrentCaller, database: Database
+    body: QueryDocuments, caller: CurrentCaller, database: Database, meaning: ByMeaning
 ) -> QueryResults:
-    """Find the parts of the stored documents that answer questions, by their words, best first.
+    """Find the parts of the stored documents that answer questions, best first.
 
     Part a complex question into several queries. If nothing is found, ask with other words.
     """
+    questions = [asked.query for asked in body.queries]
+    vectors = await meaning.of_questions(questions) if meaning else {}
     found: list[Sequence[Mapping[Any, Any]]] = []
     async with database.connect() as connection:
-        for asked in body.queries:
-            wanted = _filter(asked.filter)
-            found.append(
-                await searching.search(connection, caller.id, asked.query, wanted, asked.top_k)
-            )
-    questions = [asked.query for asked in body.queries]
+        for one in body.queries:
+            vector = vectors.get(one.query)
+            asked = Asked(one.query, _filter(one.filter), one.top_k, vector)
+            found.append(await best(connection, caller.id, asked, meaning))
     return _results(questions, [[_chunk(row) for row in rows] for rows in found])
 
 
@@ -139,10 +157,10 @@ def _new(document: Document) -> store.NewDocument:
     return store.NewDocument(document.id or f"doc_{token_hex(8)}", document.text, about)
 
 
-def _filter(asked: DocumentFilter | None) -> searching.Filter:
+def _filter(asked: DocumentFilter | None) -> Filter:
     if asked is None:
-        return searching.Filter()
-    return searching.Filter(
+        return Filter()
+    return Filter(
         document_id=asked.document_id,
         source=asked.source,
         source_id=asked.source_id,
@@ -164,7 +182,7 @@ def _chunk(row: Mapping[Any, Any]) -> FoundChunk:
     return FoundChunk(
         id=f"{row['id']}_{row['position']}",
         text=row["text"].strip(),
-        score=round(-row["score"], 3),
+        score=round(row["score"], 3),
         metadata=ChunkMetadata(**_known(row), document_id=row["id"]),
     )
 

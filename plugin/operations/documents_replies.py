@@ -95,7 +95,7 @@ class QueryResult(Reply):
     """The question."""
 
     results: list[FoundChunk]
-    """The chunks that fit, best first; empty when no word of the question occurs."""
+    """The chunks that fit, best first; empty when nothing fits."""
 
 
 class QueryResults(Reply):

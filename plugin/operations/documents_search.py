@@ -48,14 +48,14 @@ class Filter:
         return found
 
 
-async def search(
+async def by_words(
     connection: AsyncConnection, caller_id: str, question: str, wanted: Filter, most: int
-) -> Sequence[Mapping[Any, Any]]:
-    """The best chunks of the caller's documents, best first: columns of both, and a score."""
+) -> dict[int, float]:
+    """The serials of the caller's chunks with words of the question, best first, and a score."""
     asked = phrases(question)
     weights = await _weights(connection, caller_id, asked) if asked else {}
     if not weights:
-        return []
+        return {}
     parts = (
         "SELECT rowid AS chunk, "  # noqa: S608 - numbers of our own; what is asked for is bound
         f":weight{number} * bm25(document_index, {_TITLE_COUNTS}, 1.0) AS score "
@@ -72,7 +72,7 @@ async def search(
     )
     score = func.sum(hits.c.score)
     best = (
-        select(documents, document_chunks.c.text, document_chunks.c.position, score.label("score"))
+        select(hits.c.chunk, (-score).label("score"))
         .select_from(hits)
         .join(document_chunks, document_chunks.c.serial == hits.c.chunk)
         .join(documents)
@@ -81,7 +81,36 @@ async def search(
         .order_by(score, hits.c.chunk)
         .limit(most)
     )
-    return (await connection.execute(best)).mappings().all()
+    return {row.chunk: row.score for row in await connection.execute(best)}
+
+
+async def fitting(
+    connection: AsyncConnection, caller_id: str, wanted: Filter
+) -> frozenset[int] | None:
+    """The serials of the caller's chunks that are as wanted; None when all are."""
+    conditions = wanted.conditions()
+    if not conditions:
+        return None
+    fits = (
+        select(document_chunks.c.serial)
+        .join(documents)
+        .where(documents.c.caller_id == caller_id, *conditions)
+    )
+    return frozenset((await connection.execute(fits)).scalars())
+
+
+async def chunks(
+    connection: AsyncConnection, caller_id: str, scores: Mapping[int, float]
+) -> list[Mapping[Any, Any]]:
+    """The caller's chunks with these serials, in their order: columns, and the score."""
+    found = (
+        select(documents, document_chunks.c.serial.label("chunk"), document_chunks.c.text)
+        .add_columns(document_chunks.c.position)
+        .join(document_chunks)
+        .where(documents.c.caller_id == caller_id, document_chunks.c.serial.in_(scores))
+    )
+    rows = {row["chunk"]: row for row in (await connection.execute(found)).mappings()}
+    return [{**rows[one], "score": score} for one, score in scores.items() if one in rows]
 
 
 def _match(phrase: Phrase, mark: str) -> str:

@@ -19,6 +19,7 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from plugin.operations.documents_chunking import chunks
+from plugin.operations.documents_vectors import Made, mark_changed, put
 from plugin.operations.documents_words import words
 from plugin.storage.database import metadata
 
@@ -135,10 +136,12 @@ def _indexed(text: str, mark: str) -> str:
     return " ".join(mark + word for word in words(text))
 
 
-async def replace(database: AsyncEngine, prepared: Sequence[Prepared]) -> set[str]:
+async def replace(
+    database: AsyncEngine, prepared: Sequence[Prepared], made: Made | None = None
+) -> set[str]:
     """Store documents, all or none, in place of those with their ids; gives the ids there were.
 
-    All belong to one caller.
+    All belong to one caller. What is `made` already are the vectors of their chunks.
     """
     caller_id = prepared[0].document["caller_id"]
     ids = [one.document["id"] for one in prepared]
@@ -150,16 +153,28 @@ async def replace(database: AsyncEngine, prepared: Sequence[Prepared]) -> set[st
     )
     async with database.begin() as connection:
         replaced = set((await connection.execute(gone)).scalars())
+        await mark_changed(connection, [caller_id])
         for one in prepared:
-            await _insert(connection, one)
+            serial = await _insert(connection, one)
+            if made is not None:
+                serials = await _serials(connection, serial)
+                vectors = zip(serials, made.vectors[one.document["id"]], strict=True)
+                await put(connection, made.model, dict(vectors))
     return replaced
 
 
-async def _insert(connection: AsyncConnection, one: Prepared) -> None:
+async def _insert(connection: AsyncConnection, one: Prepared) -> int:
     row = documents.insert().values(one.document).returning(documents.c.serial)
-    serial = (await connection.execute(row)).scalar_one()
+    serial: int = (await connection.execute(row)).scalar_one()
     rows = [{**chunk, "document_serial": serial} for chunk in one.chunks]
     await connection.execute(document_chunks.insert(), rows)
+    return serial
+
+
+async def _serials(connection: AsyncConnection, document: int) -> Sequence[int]:
+    chunk = document_chunks.c
+    of_it = select(chunk.serial).where(chunk.document_serial == document).order_by(chunk.position)
+    return (await connection.execute(of_it)).scalars().all()
 
 
 async def find(
@@ -189,4 +204,7 @@ async def remove(
         .returning(documents)
     )
     async with database.begin() as connection:
-        return (await connection.execute(gone)).mappings().one_or_none()
+        row = (await connection.execute(gone)).mappings().one_or_none()
+        if row is not None:
+            await mark_changed(connection, [caller_id])
+    return row

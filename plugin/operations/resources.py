@@ -1,5 +1,7 @@
 """What an endpoint may ask for: who calls, the time, and the long-lived objects of the service."""
 
+from array import array
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Protocol
 
@@ -9,6 +11,28 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from plugin.auth.caller import Caller
 from plugin.errors import NotAuthenticated
 from plugin.outbound.client import GuardedClient
+
+
+class Embedder(Protocol):
+    """Turns texts into vectors: those of texts that mean much the same lie near each other."""
+
+    @property
+    def model(self) -> str:
+        """The model that makes them; vectors of two models cannot be compared."""
+
+    @property
+    def least(self) -> float:
+        """The cosine below which two texts have nothing to do with each other."""
+
+    def reads(self, text: str) -> bool:
+        """Whether the model knows the writing of a text: one for English reads no Chinese."""
+
+    async def embed(self, texts: Sequence[str]) -> "list[array[float]]":
+        """A vector of floats (`array("f")`) of length one for each text, in their order.
+
+        Raises `InvalidRequest` and `ContextLengthExceeded` for a text that the model does not take,
+        and other errors of `plugin.errors` when it does not answer.
+        """
 
 
 class Services(Protocol):
@@ -21,6 +45,10 @@ class Services(Protocol):
     @property
     def http(self) -> GuardedClient:
         """For addresses that come from outside, in a call or in another's answer."""
+
+    @property
+    def embedder(self) -> Embedder | None:
+        """What makes vectors of texts; None where no engine has a model for it."""
 
 
 async def _caller(request: Request) -> Caller:
@@ -41,6 +69,11 @@ async def _http(request: Request) -> GuardedClient:
     return services.http
 
 
+async def _embedder(request: Request) -> Embedder | None:
+    services: Services = request.app.state.services
+    return services.embedder
+
+
 async def _now() -> datetime:
     return datetime.now(UTC)
 
@@ -56,3 +89,6 @@ Http = Annotated[GuardedClient, Depends(_http)]
 
 Now = Annotated[datetime, Depends(_now)]
 """The moment of the call, in UTC; a dependency, so that a test can set the clock."""
+
+Vectors = Annotated[Embedder | None, Depends(_embedder)]
+"""What makes vectors of texts; None where no engine has a model for it."""

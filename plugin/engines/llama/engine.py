@@ -29,6 +29,7 @@ def embedded_models(context: int) -> list[Model]:
             context,
             "English only, and small: short answers to simple questions, without network or key. "
             "For Chinese and for quality configure an upstream (PLUGIN_UPSTREAMS).",
+            languages=("en",),
         ),
         Model(
             VECTOR_MODEL,
@@ -36,6 +37,7 @@ def embedded_models(context: int) -> list[Model]:
             _OWNER,
             CONTEXT,
             "English only: sentences and short paragraphs as 384 numbers.",
+            languages=("en",),
         ),
     ]
 
