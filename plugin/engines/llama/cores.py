@@ -20,6 +20,6 @@ def usable(quota: Path = _QUOTA) -> int:
     try:
         given, period = quota.read_text().split()
         return min(there, max(1, int(given) // int(period)))
-    except (OSError, ValueError):
+    except (OSError, ValueError, ZeroDivisionError):
         # no such limit: the file is not there, or says "max"
         return there
