@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 PYTHON_CLIENTS = {
-    "openai-0.28": ("openai==0.28.1",),
+    "openai-0.28": ("openai==0.28.1", "numpy==2.4.6"),  # its Embedding wants numpy
     "openai": ("openai==3.54.0",),
     "langchain": ("langchain-openai==1.7.3",),
 }
