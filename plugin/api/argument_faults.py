@@ -150,8 +150,10 @@ def _step(schema: Schema, part: str | int, root: Schema) -> Schema | None:
     if isinstance(found, Mapping):
         return follow(found, root)
     branches = [follow(branch, root) for branch in schema.get("anyOf", schema.get("oneOf", ()))]
-    steps = (_step(branch, part, root) for branch in branches)
-    return next((step for step in steps if step is not None), None)
+    steps = [step for branch in branches if (step := _step(branch, part, root)) is not None]
+    if len(steps) > 1 and isinstance(part, int):
+        return {"anyOf": steps}  # lists of this or of that
+    return steps[0] if steps else None
 
 
 def _properties(schema: Schema, root: Schema) -> Iterator[str]:

@@ -11,6 +11,7 @@ from starlette.types import Message, Receive, Scope, Send
 from plugin.api.direct_route import machinery_app, operation_app
 from plugin.api.exception_handlers import problem
 from plugin.api.middleware import Exchange
+from plugin.api.openai_errors import speaks_openai, unknown_url
 from plugin.api.route_table import Entry, RouteTable
 from plugin.auth.bearer import REALM
 from plugin.auth.caller import Caller
@@ -117,6 +118,8 @@ class Gateway:
             if other and not other.startswith("//") and self._table.allowed(other):
                 await _redirect(scope, send, other)
                 return
+            if speaks_openai(path):
+                raise unknown_url(method, path)
             raise NotFound("There is nothing at this path. GET /openapi.json lists what there is.")
         offered = sorted(allowed - {"HEAD"} or allowed)
         listed = ", ".join(sorted({*allowed, "OPTIONS"}))

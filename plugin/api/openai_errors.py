@@ -4,14 +4,38 @@ from collections.abc import Sequence
 from typing import Any
 
 from plugin.api.argument_faults import NOTHING, UNKNOWN
-from plugin.errors import ArgumentFault, InvalidArguments, NotAuthenticated, UpstreamRefused
+from plugin.errors import (
+    ArgumentFault,
+    InvalidArguments,
+    NotAuthenticated,
+    NotFound,
+    UpstreamRefused,
+)
 
 PREFIX = "/v1"
+
+
+_INSTEAD = {"/v1/responses": " Instead of the Responses API use POST /v1/chat/completions."}
+
+
+class UnknownUrl(NotFound):
+    """Nothing of the GPT API is at that path."""
+
+    code = "unknown_url"
 
 
 def speaks_openai(path: str) -> bool:
     """Whether a path belongs to the GPT API, where its clients insist on this form."""
     return path == PREFIX or path.startswith(f"{PREFIX}/")
+
+
+def unknown_url(method: str, path: str) -> UnknownUrl:
+    """The error for a path below `/v1` where nothing is."""
+    instead = next((text for start, text in _INSTEAD.items() if path.startswith(start)), "")
+    return UnknownUrl(
+        f"Unknown request URL: {method[:20]} {path[:200]}. Check the URL for typos; "
+        f"GET /v1/openapi.json lists what there is.{instead}"
+    )
 
 
 def status_of(error: Exception, status: int) -> int:

@@ -8,14 +8,7 @@ from pydantic import Field, model_validator
 from plugin.api.v1.answering import answer
 from plugin.api.v1.described import answers
 from plugin.api.v1.replies import Completion
-from plugin.api.v1.wire import (
-    CountOrNone,
-    ManyTokens,
-    MayNameModel,
-    NamesModel,
-    Streamed,
-    Tokens,
-)
+from plugin.api.v1.wire import CountOrNone, Inputs, MayNameModel, NamesModel, Streamed
 from plugin.errors import InvalidRequest
 from plugin.operations import operation
 
@@ -25,13 +18,11 @@ DEFAULTS = {"prompt": "<|endoftext|>", "max_tokens": 16}
 
 router = APIRouter(prefix="/v1", tags=["completions"])
 
-Prompts = Annotated[list[str], Field(min_length=1, max_length=2048)]
-
 
 class CompletionParameters(Streamed):
     """What a completion can be asked for, but for the model."""
 
-    prompt: str | Prompts | Tokens | ManyTokens | None = None
+    prompt: Inputs[str] | None = None
     "A text, several, or their token ids."
     suffix: str | None = None
     "What comes after the text that is wanted."

@@ -8,21 +8,18 @@ from pydantic import Field
 from plugin.api.v1.answering import answer
 from plugin.api.v1.described import answers
 from plugin.api.v1.replies import Embeddings
-from plugin.api.v1.wire import Body, Encoding, ManyTokens, MayNameModel, NamesModel, Tokens
+from plugin.api.v1.wire import Body, Encoding, Inputs, MayNameModel, NamesModel
 from plugin.operations import operation
 
 PATH = "embeddings"
 
 router = APIRouter(prefix="/v1", tags=["embeddings"])
 
-Input = Annotated[str, Field(min_length=1)]
-Inputs = Annotated[list[Input], Field(min_length=1, max_length=2048)]
-
 
 class EmbeddingParameters(Body):
     """What vectors can be asked for, but for the model."""
 
-    input: Input | Inputs | Tokens | ManyTokens
+    input: Inputs[Annotated[str, Field(min_length=1)]]
     "A text, up to 2048 of them, or their token ids."
     encoding_format: Encoding | None = None
     "float by default; base64 of little-endian float32 is what SDKs ask for."

@@ -7,11 +7,11 @@ API does not know are let through, by name: an engine honours or refuses them.
 """
 
 from collections.abc import Iterator
-from typing import Annotated, Any, ClassVar, Literal, get_args
+from typing import Annotated, Any, ClassVar, Literal, TypeVar, get_args
 
 import orjson
 from fastapi import Request
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Discriminator, Field, Tag
 
 from plugin.errors import InvalidRequest
 from plugin.operations import Arguments
@@ -36,10 +36,32 @@ LogitBias = dict[
 ]
 """Token ids as text, each with what is added to its score."""
 
-Tokens = Annotated[
-    list[Annotated[int, Field(ge=0, le=_LARGEST)]], Field(min_length=1, max_length=1_000_000)
+Token = Annotated[int, Field(ge=0, le=_LARGEST)]
+
+
+def _form(value: Any) -> str:
+    first = value[0] if isinstance(value, list) and value else None
+    if isinstance(first, list):
+        return "token lists"
+    if isinstance(first, int | float):
+        return "tokens"
+    return "texts" if isinstance(value, list) else "text"
+
+
+_Text = TypeVar("_Text")
+
+Inputs = Annotated[
+    Annotated[_Text, Tag("text")]
+    | Annotated[list[_Text], Field(min_length=1, max_length=_LONGEST_LIST), Tag("texts")]
+    | Annotated[list[Token], Field(min_length=1), Tag("tokens")]
+    | Annotated[
+        list[Annotated[list[Token], Field(min_length=1)]],
+        Field(min_length=1, max_length=_LONGEST_LIST),
+        Tag("token lists"),
+    ],
+    Discriminator(_form),
 ]
-ManyTokens = Annotated[list[Tokens], Field(min_length=1, max_length=_LONGEST_LIST)]
+"""A text, several, token ids, or several lists of them; the first item says which."""
 
 
 class Part(Arguments):
