@@ -62,7 +62,9 @@ class Link:
     async def post(self, server: Server, path: str, body: Mapping[str, Any]) -> Any:
         """The JSON value that `server` answers.
 
-        Not for long texts: hanging up stops a decoding that is streamed, and no other. Raises `ContextLengthExceeded`, `InvalidRequest` and `EngineUnavailable`.
+        Not for long texts: hanging up stops a decoding that is streamed, and no other.
+
+        Raises `ContextLengthExceeded`, `InvalidRequest` and `EngineUnavailable`.
         """
         async with self._asked(server, path, body) as answer:
             content = b"".join([piece async for piece in answer.pieces])
