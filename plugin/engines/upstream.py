@@ -102,21 +102,36 @@ class Upstream:
         if ticket is None:
             raise upstream_errors.resting(self.name, self.breaker.wait)
         watch = Watch(self.name, self.breaker, ticket)
+        return await (self._events if ask.stream else self._whole)(ask, sending, watch)
+
+    async def _whole(self, ask: Ask, sending: Sending, watch: Watch) -> Whole:
+        usage = Usage()
+        with watch.over():
+            async with self._open(ask, sending) as answer:
+                pieces = await self._accepted(answer, watch)
+                body = await whole(pieces, self.name)
+            body = finished(body, ask.requested, usage, self.name)
+        watch.succeeded()
+        return Whole(body, usage, self._answered_by(ask))
+
+    async def _events(self, ask: Ask, sending: Sending, watch: Watch) -> Events:
+        usage = Usage()
+        edited = Edited(ask.requested, usage, self.name, drops_usage=sending.adds_usage)
         async with AsyncExitStack() as stack:
             with watch.over():
                 answer = await stack.enter_async_context(self._open(ask, sending))
-            with watch.over(answering=True):
-                if answer.status not in _SUCCESS:
-                    raise await self._refusal(answer)
-                pieces = self._pieces(answer)
-                if not ask.stream:
-                    return await self._whole(ask, pieces, watch)
+                pieces = await self._accepted(answer, watch)
                 _expect_events(answer, self.name)
-            usage = Usage()
-            edited = Edited(ask.requested, usage, self.name, drops_usage=sending.adds_usage)
             begun = Begun(passed_on(pieces, edited, stack.pop_all(), watch))
         await begun.wait()
         return Events(begun, self._answered_by(ask), usage)
+
+    async def _accepted(self, answer: Streamed, watch: Watch) -> AsyncIterator[bytes]:
+        """The body of an answer that is one; raises what the upstream said instead."""
+        watch.answering = True
+        if answer.status not in _SUCCESS:
+            raise await self._refusal(answer)
+        return self._pieces(answer)
 
     def _open(self, ask: Ask, sending: Sending) -> AbstractAsyncContextManager[Streamed]:
         address = self._address
@@ -134,12 +149,6 @@ class Upstream:
     def _pieces(self, answer: Streamed) -> AsyncIterator[bytes]:
         packed = _header(answer, b"content-encoding").lower()
         return unpacked(answer.pieces, packed, self.name) if packed else answer.pieces
-
-    async def _whole(self, ask: Ask, pieces: AsyncIterator[bytes], watch: Watch) -> Whole:
-        usage = Usage()
-        body = finished(await whole(pieces, self.name), ask.requested, usage, self.name)
-        watch.succeeded()
-        return Whole(body, usage, self._answered_by(ask))
 
     async def _refusal(self, answer: Streamed) -> Exception:
         said = bytearray()

@@ -18,25 +18,29 @@ _AFTERMATH = 0.25
 """Seconds that a connection gets to end by itself after the last event, so that it can be kept."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Watch:
-    """Tells the breaker of one address what came of one call."""
+    """Tells the breaker of one address what came of one call.
+
+    `answering`: the head of the answer has come.
+    """
 
     name: str
     breaker: Breaker
     ticket: int
+    answering: bool = False
 
     @contextmanager
-    def over(self, *, answering: bool = False) -> Iterator[None]:
+    def over(self) -> Iterator[None]:
         """Hear how a part of the call ends; what fails in it comes out as `CallFailed`.
 
-        `answering`: the head of the answer has come. A good end is for `succeeded` to tell.
+        A good end is for `succeeded` to tell.
         """
         try:
             yield
         except SourceUnavailable as error:
             self.breaker.failed(self.ticket)
-            raise self._failure(error, answering=answering) from error
+            raise self._failure(error) from error
         except CallFailed as failed:
             (self.breaker.failed if failed.of_address else self.breaker.succeeded)(self.ticket)
             raise
@@ -51,10 +55,10 @@ class Watch:
         """The call went well to its end."""
         self.breaker.succeeded(self.ticket)
 
-    def _failure(self, error: SourceUnavailable, *, answering: bool) -> CallFailed:
+    def _failure(self, error: SourceUnavailable) -> CallFailed:
         if isinstance(error, SourceTooSlow):
             return too_slow(self.name)
-        if answering:
+        if self.answering:
             return broken(self.name, "broke off in the middle of its answer")
         return unreachable(self.name)
 
@@ -67,7 +71,7 @@ async def passed_on(
     `stack` holds the connection; it is closed with the stream.
     """
     async with stack:
-        with watch.over(answering=True):
+        with watch.over():
             async for piece in pieces:
                 ready = edited.add(piece)
                 if edited.done:

@@ -9,7 +9,6 @@ request takes one of three lanes:
 """
 
 import asyncio
-import io
 import json
 from collections.abc import AsyncIterable, AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -19,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from plugin.errors import SourceUnavailable
 from plugin.outbound import urls
-from plugin.outbound.sessions import Lane, open_session, told_apart
+from plugin.outbound.sessions import Lane, open_session, sendable, told_apart
 
 if TYPE_CHECKING:
     from aiohttp import ClientResponse, ClientSession, ClientTimeout
@@ -29,9 +28,6 @@ if TYPE_CHECKING:
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _MOST_WAYS = 100
 """Paths of trusted origins that are remembered ready to be used."""
-
-_IN_ONE_WRITE = 1_000_000
-"""Bytes of a body above which it is sent piece by piece, so that others get their turn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +96,7 @@ class GuardedClient:
         self._limits = limits or Limits()
         self._resolver = resolver
         self._sessions: dict[tuple[Lane, bool], ClientSession] = {}
+        self._timeouts: dict[Pace | None, ClientTimeout] = {}
         self._ways: dict[tuple[str, str], tuple[URL, ClientSession]] = {}
 
     async def __aenter__(self) -> Self:
@@ -194,7 +191,7 @@ class GuardedClient:
                 headers=[
                     (name.decode("latin-1"), text.decode("latin-1")) for name, text in headers
                 ],
-                data=_sendable(body),
+                data=sendable(body),
                 allow_redirects=False,
                 timeout=self._timeout(pace),
             )
@@ -215,11 +212,15 @@ class GuardedClient:
         return way
 
     def _timeout(self, pace: Pace | None) -> "ClientTimeout":
-        from aiohttp import ClientTimeout
+        if pace not in self._timeouts:
+            from aiohttp import ClientTimeout
 
-        limits = self._limits
-        idle, total = (limits.idle, None) if pace is None else (pace.idle, pace.total)
-        return ClientTimeout(total=total, sock_connect=limits.connect, sock_read=idle)
+            limits = self._limits
+            idle, total = (limits.idle, None) if pace is None else (pace.idle, pace.total)
+            self._timeouts[pace] = ClientTimeout(
+                total=total, sock_connect=limits.connect, sock_read=idle
+            )
+        return self._timeouts[pace]
 
     async def _follow(
         self, method: str, target: "URL", headers: dict[str, str], body: bytes | None
@@ -290,9 +291,3 @@ async def _pieces(response: "ClientResponse") -> AsyncIterator[bytes]:
     with told_apart(response.url, "fell silent in the middle of its answer"):
         async for piece in response.content.iter_any():
             yield piece
-
-
-def _sendable(body: AsyncIterable[bytes] | bytes | None) -> Any:
-    if isinstance(body, bytes) and len(body) > _IN_ONE_WRITE:
-        return io.BytesIO(body)
-    return body

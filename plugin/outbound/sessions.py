@@ -4,8 +4,9 @@ A lane says which addresses a socket may really be opened to, so that neither a 
 a name that resolves to another address the second time leads inside.
 """
 
+import io
 import socket
-from collections.abc import Iterator
+from collections.abc import AsyncIterable, Iterator
 from contextlib import contextmanager
 from enum import Enum
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
     from aiohttp import ClientSession
     from aiohttp.abc import AbstractResolver
     from yarl import URL
+
+
+_IN_ONE_WRITE = 1_000_000
+"""Bytes of a body above which it is sent piece by piece, so that others get their turn."""
 
 
 class SourceTooSlow(SourceUnavailable):
@@ -78,23 +83,40 @@ def open_session(
     )
 
 
+def sendable(body: AsyncIterable[bytes] | bytes | None) -> Any:
+    """A body in the form in which aiohttp sends it best."""
+    if isinstance(body, bytes) and len(body) > _IN_ONE_WRITE:
+        return io.BytesIO(body)
+    return body
+
+
 @contextmanager
 def told_apart(url: "URL", late: str = "") -> Iterator[None]:
     """What can go wrong while a request is on its way, as one of our errors.
 
     `late` says what a time-out means; without it that is for the caller to say.
     """
-    from aiohttp import ClientError, ConnectionTimeoutError
-
     try:
         yield
-    except (ClientError, ValueError, OSError, RuntimeError) as error:  # uvloop raises the last
-        if isinstance(error, TimeoutError) and not late:
+    except Exception as error:
+        told = _told(error, url, late)
+        if told is None:
             raise
-        if isinstance(error, TimeoutError) and not isinstance(error, ConnectionTimeoutError):
-            raise SourceTooSlow(f"{url.host} {late}. Try again later.") from error
-        if isinstance(getattr(error, "os_error", None), _Inside):
-            raise AddressRefused(
-                f"{url.host} leads to an address that is not public; it is not opened."
-            ) from error
-        raise SourceUnavailable(f"{url.host} cannot be reached. Try again later.") from error
+        raise told from error
+
+
+def _told(error: Exception, url: "URL", late: str) -> SourceUnavailable | None:
+    from aiohttp import ClientError, ConnectionTimeoutError
+
+    # uvloop raises RuntimeError
+    if not isinstance(error, (ClientError, ValueError, OSError, RuntimeError)):
+        return None
+    if isinstance(error, TimeoutError) and not late:
+        return None
+    if isinstance(error, TimeoutError) and not isinstance(error, ConnectionTimeoutError):
+        return SourceTooSlow(f"{url.host} {late}. Try again later.")
+    if isinstance(getattr(error, "os_error", None), _Inside):
+        return AddressRefused(
+            f"{url.host} leads to an address that is not public; it is not opened."
+        )
+    return SourceUnavailable(f"{url.host} cannot be reached. Try again later.")
