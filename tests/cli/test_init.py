@@ -36,7 +36,8 @@ def plugin(directory: Path, *arguments: str) -> subprocess.CompletedProcess[str]
 def environment() -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith("PLUGIN_")}
     # the example's tests run as a stranger's: none of this project's pytest settings
-    return kept | {"PLUGIN_PORT": "0", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    own = {"PLUGIN_PORT": "0", "PLUGIN_ENGINE": "none", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    return kept | own
 
 
 @pytest.fixture(scope="module")
