@@ -15,7 +15,19 @@ from plugin.api import docs, documents, health, tools, well_known
 from plugin.api.access_log import AccessLog
 from plugin.api.gateway import Gateway, route_table
 from plugin.api.middleware import BodyLimit, RequestLog
-from plugin.api.v1 import chat, completions, description, edits, embeddings, files, models, usage
+from plugin.api.v1 import (
+    chat,
+    completions,
+    description,
+    edits,
+    embeddings,
+    files,
+    fine_tuning,
+    images,
+    models,
+    moderations,
+    usage,
+)
 from plugin.auth.caller import Caller
 from plugin.operations import access_of, discover
 from plugin.services import fixed_keys, model_aliases, open_services
@@ -29,7 +41,10 @@ GPT_API: tuple[APIRouter, ...] = (
     edits.router,
     embeddings.router,
     models.router,
+    moderations.router,
+    images.router,
     files.router,
+    fine_tuning.router,
     usage.router,
 )
 """The families of endpoints below `/v1`."""
@@ -83,7 +98,8 @@ class _Records:
 
 
 def _limits_of_uploads(settings: Settings) -> dict[str, int]:
-    return {"/v1/files": settings.file_limit + files.FORM_ALLOWANCE}
+    limits = dict.fromkeys(images.UPLOADS, images.UPLOAD_LIMIT)
+    return limits | {"/v1/files": settings.file_limit + files.FORM_ALLOWANCE}
 
 
 def open_doors(operations: Sequence[APIRouter], settings: Settings) -> list[APIRouter]:

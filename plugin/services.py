@@ -28,6 +28,7 @@ from plugin.engines.upstream import Address, Upstream
 from plugin.errors import CannotRun
 from plugin.gate.usage import UsageLog
 from plugin.gpt.files import Files
+from plugin.gpt.moderation import Phrases
 from plugin.operations.documents_meaning import Meaning, open_meaning
 from plugin.operations.open_meteo import OpenMeteo
 from plugin.operations.resources import Embedder
@@ -50,6 +51,7 @@ class Services:
     catalog: Catalog
     files: Files
     usage: UsageLog
+    phrases: Phrases
     embedder: Embedder | None
     meaning: Meaning | None
 
@@ -122,7 +124,9 @@ async def open_services(
         of_documents = embedder if "documents" in settings.built_in else None
         meaning = await stack.enter_async_context(open_meaning(database, of_documents))
         bearer = BearerAuth(keys, tokens)
-        yield Services(database, bearer, http, weather, catalog, files, usage, embedder, meaning)
+        yield Services(
+            *(database, bearer, http, weather, catalog, files, usage, Phrases(), embedder, meaning)
+        )
 
 
 async def open_catalog(stack: AsyncExitStack, settings: Settings) -> Catalog:
