@@ -11,14 +11,19 @@ import statistics
 import tempfile
 import time
 from array import array
+from datetime import UTC, datetime
 from pathlib import Path
 
+from sqlalchemy import select
+
+from plugin.engines.llama.engine import VECTOR_MODEL
 from plugin.engines.llama.models import places
 from plugin.engines.llama.process import Options, Supervisor
 from plugin.engines.llama.state import FILE, StateFile
-from plugin.operations.documents_vectors import mark_changed, put
+from plugin.operations import documents_store as store
+from plugin.operations.documents_vectors import document_vectors, mark_changed, put
 from tests.operations.function_library import load, quality
-from tests.operations.three_ways import CALLER, WAYS, Library, library
+from tests.operations.three_ways import CALLER, UNKNOWN, WAYS, Library, library
 
 MANY = 10_000
 WIDTH = 384
@@ -65,7 +70,7 @@ async def _many(shelf: Library) -> None:
     serials = await _without_vectors(shelf)
     made = {serial: _vector(chance) for serial in serials}
     async with shelf.database.begin() as connection:
-        await put(connection, "all-minilm-l6-v2", made)
+        await put(connection, VECTOR_MODEL, made)
         await mark_changed(connection, [CALLER])
     print(f"the same caller with {len(made):,} chunks more, ms a question:")
     for way in WAYS:
@@ -78,25 +83,16 @@ async def _many(shelf: Library) -> None:
 
 
 async def _store_without_vectors(shelf: Library, texts: dict[str, str]) -> None:
-    from datetime import UTC, datetime
-
-    from plugin.operations import documents_store as store
-
-    about = dict.fromkeys(("title", "source", "source_id", "url", "author", "created_at"))
-    new = [store.NewDocument(name, text, about) for name, text in texts.items()]
+    new = [store.NewDocument(name, text, UNKNOWN) for name, text in texts.items()]
     for start in range(0, len(new), 500):
         prepared = store.prepare(CALLER, new[start : start + 500], datetime.now(UTC))
         await store.replace(shelf.database, prepared)
 
 
 async def _without_vectors(shelf: Library) -> list[int]:
-    from sqlalchemy import select
-
-    from plugin.operations.documents_store import document_chunks
-    from plugin.operations.documents_vectors import document_vectors
-
+    chunk = store.document_chunks
     made = select(document_vectors.c.chunk_serial)
-    missing = select(document_chunks.c.serial).where(document_chunks.c.serial.not_in(made))
+    missing = select(chunk.c.serial).where(chunk.c.serial.not_in(made))
     async with shelf.database.connect() as connection:
         return list((await connection.execute(missing)).scalars())
 

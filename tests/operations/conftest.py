@@ -1,18 +1,20 @@
 """The whole service on a throw-away database."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
 from httpx2 import Response
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from plugin.app import create_app
 from plugin.auth.keys import KeyStore
 from plugin.settings import Settings
-from plugin.storage.database import open_blocking
+from plugin.storage import migrate
+from plugin.storage.database import open_blocking, open_database
 from tests.open_meteo import OpenMeteo
 
 
@@ -78,3 +80,13 @@ def call_as(settings: Settings, service: TestClient) -> CallAs:
 def caller(call_as: CallAs) -> Caller:
     """A caller whose key may do everything."""
     return call_as("tester")
+
+
+@pytest.fixture
+async def database(tmp_path: Path) -> AsyncIterator[AsyncEngine]:
+    """An empty database without a service."""
+    url = f"sqlite:///{tmp_path / 'plugin.db'}"
+    migrate.prepare(tmp_path, url)
+    engine = open_database(url)
+    yield engine
+    await engine.dispose()

@@ -25,7 +25,7 @@ from tests.operations.function_library import DEPTH, Question
 WAYS = ("words", "vectors", "both")
 CALLER = "key_reader"
 _AT_ONCE = 50
-_UNKNOWN = dict.fromkeys(("title", "source", "source_id", "url", "author", "created_at"))
+UNKNOWN = dict.fromkeys(("title", "source", "source_id", "url", "author", "created_at"))
 
 
 @asynccontextmanager
@@ -46,7 +46,7 @@ class Library:
 
     async def store(self, documents: Mapping[str, str], caller: str = CALLER) -> None:
         """Store them by their names."""
-        new = [store.NewDocument(name, text, _UNKNOWN) for name, text in documents.items()]
+        new = [store.NewDocument(name, text, UNKNOWN) for name, text in documents.items()]
         for start in range(0, len(new), _AT_ONCE):
             prepared = store.prepare(caller, new[start : start + _AT_ONCE], datetime.now(UTC))
             for one in prepared:
