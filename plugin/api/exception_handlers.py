@@ -45,6 +45,10 @@ _BY_STATUS: Mapping[int, type[PluginError]] = {
 }
 
 
+_IN_VAIN = frozenset({HTTPStatus.NOT_IMPLEMENTED, HTTPStatus.INSUFFICIENT_STORAGE})
+"""What OpenAI's SDKs would try again, uploads and all, unless told that it is no use."""
+
+
 @dataclass(frozen=True, slots=True)
 class Problem:
     """An error as it is sent."""
@@ -66,10 +70,11 @@ class Problem:
                 "application/json",
             )
             body = _dump(self.openai_body())
+            headers = [(b"x-should-retry", b"false")] if status in _IN_VAIN else []
         else:
             status, media_type = self.status, MEDIA_TYPE
-            body = _dump(self._body(request_id))
-        headers = [
+            body, headers = _dump(self._body(request_id)), []
+        headers += [
             (b"content-type", media_type.encode()),
             (b"content-length", b"%d" % len(body)),
             (b"cache-control", b"no-store"),

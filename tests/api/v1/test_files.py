@@ -1,4 +1,6 @@
+import errno
 import json
+import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -219,6 +221,18 @@ def test_a_file_may_expire(call: Any) -> None:
     form = {"expires_after[anchor]": "created_at", "expires_after[seconds]": "3600"}
     made = kept(call, **form)
     assert made["expires_at"] == made["created_at"] + 3600
+
+
+def test_a_full_disk_is_the_services_fault(call: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    reply = upload(call)
+    error = refused(reply, 507, "The disk of this service is full")
+    assert (error["type"], error["code"]) == ("server_error", "insufficient_storage")
+    assert reply.headers["x-should-retry"] == "false"
+    assert call("GET", "/v1/files").json()["data"] == []
 
 
 def test_an_upload_in_many_pieces(call: Any, settings: Settings) -> None:

@@ -24,6 +24,7 @@ def test_it_is_said_that_fine_tuning_is_not_built(call: Any, method: str, path: 
     assert reply.status_code == 501
     error = assert_reply(path, method, 501, reply.content)["error"]
     assert "not built yet" in error["message"]
+    assert reply.headers["x-should-retry"] == "false"
     assert error["code"] == "not_offered"
 
 
