@@ -9,7 +9,14 @@ from plugin.engines.catalog import Answering
 from plugin.engines.engine import Ask, Whole
 from plugin.errors import EngineUnavailable
 
-_TASK = "Edit the text of the user by this instruction, and answer with the edited text alone: "
+_TASK = (
+    "You edit texts: you apply the instruction to the text and answer with the edited text alone."
+)
+# Without examples a small model answers the text, or talks about it, instead of editing it.
+_EXAMPLES = (
+    ("Correct the spelling", "Where are yu going todai?", "Where are you going today?"),
+    ("Put it into the past", "She walks home.", "She walked home."),
+)
 _OWN = frozenset({"input", "instruction", "stream", "user"})
 """Members that a chat request does not know, or that mean nothing to an edit."""
 
@@ -31,10 +38,15 @@ async def edit(found: Answering, given: Mapping[str, Any], unknown: tuple[str, .
 def _messages(instruction: str, text: str) -> list[dict[str, str]]:
     if not text:  # nothing to edit: the instruction alone says what to write
         return [{"role": "user", "content": instruction}]
-    return [
-        {"role": "system", "content": _TASK + instruction},
-        {"role": "user", "content": text},
-    ]
+    messages = [{"role": "system", "content": _TASK}]
+    for example, before, after in _EXAMPLES:
+        messages.append(_asked(example, before))
+        messages.append({"role": "assistant", "content": after})
+    return [*messages, _asked(instruction, text)]
+
+
+def _asked(instruction: str, text: str) -> dict[str, str]:
+    return {"role": "user", "content": f"Instruction: {instruction}\nText: {text}"}
 
 
 def _shaped(chat: bytes) -> dict[str, Any]:

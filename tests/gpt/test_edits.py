@@ -28,10 +28,10 @@ async def test_any_engine_is_asked_for_a_chat() -> None:
     assert (asked.path, asked.requested, asked.model) == ("chat/completions", "gpt-4", "scripted")
     assert asked.unknown == ("seed",)
     assert set(asked.body) == {"model", "messages", "n", "temperature", "seed"}
-    system, user = asked.body["messages"]
+    system, *examples, user = asked.body["messages"]
     assert system["role"] == "system"
-    assert "Fix it" in system["content"]
-    assert user == {"role": "user", "content": "Helo"}
+    assert [message["role"] for message in examples] == ["user", "assistant"] * 2
+    assert user == {"role": "user", "content": "Instruction: Fix it\nText: Helo"}
 
 
 async def test_without_a_text_the_instruction_says_what_to_write() -> None:
