@@ -114,7 +114,7 @@ class Meaning:
     async def _embed(self, texts: Sequence[str]) -> "list[array[float]] | None":
         """A vector for each text, empty for those that the model does not read."""
         read = [text for text in texts if self._embedder.reads(text)]
-        if self._clock() < self._resting_until:
+        if read and self._clock() < self._resting_until:
             return None
         try:
             async with asyncio.timeout(self._patience):
