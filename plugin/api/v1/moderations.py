@@ -35,28 +35,28 @@ _MOST = 2_048
 router = APIRouter(prefix="/v1", tags=["moderations"])
 
 
-class TextPart(Part):
+class TextToJudge(Part):
     """A text to look at."""
 
     type: Literal["text"]
     text: str
 
 
-class ImageUrl(Part):
+class ImageAddress(Part):
     """Where an image lies."""
 
     url: Annotated[str, Field(min_length=1)]
 
 
-class ImagePart(Part):
+class ImageToJudge(Part):
     """An image to look at; the local phrases do not see images."""
 
     type: Literal["image_url"]
-    image_url: ImageUrl
+    image_url: ImageAddress
 
 
 Texts = Annotated[list[str], Field(min_length=1, max_length=_MOST)]
-Parts = Annotated[list[TextPart | ImagePart], Field(min_length=1, max_length=_MOST)]
+Parts = Annotated[list[TextToJudge | ImageToJudge], Field(min_length=1, max_length=_MOST)]
 
 
 class ModerationRequest(Body):
@@ -135,12 +135,12 @@ def _texts(body: ModerationRequest) -> Sequence[str]:
     return texts
 
 
-def _text(given: str | TextPart | ImagePart) -> str:
-    if isinstance(given, ImagePart):
+def _text(given: str | TextToJudge | ImageToJudge) -> str:
+    if isinstance(given, ImageToJudge):
         raise NotOffered(
             "Images are not looked at here: no moderation model is configured, and the local "
             f"phrases read text only. Add one with PLUGIN_UPSTREAMS whose name is `{DEFAULT}`, or "
             "give it that name with PLUGIN_MODEL_ALIASES; or send the texts alone.",
             param="input",
         )
-    return given.text if isinstance(given, TextPart) else given
+    return given.text if isinstance(given, TextToJudge) else given
