@@ -1,0 +1,238 @@
+"""A worker's journal: what it let through and what came of it, on disk before the answer is.
+
+One write a line, without waiting for the disk: a kill of any process loses nothing, a power cut
+what the system had not written yet. When the disk is full or the directory gone, entries wait in
+memory and go to the disk as soon as it takes them.
+"""
+
+import asyncio
+import fcntl
+import logging
+import os
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Self
+
+import orjson
+
+from plugin.gate.entries import Act, Call, Outcome, line_of
+
+log = logging.getLogger(__name__)
+
+_NEW = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
+_COPIED = 1024 * 1024
+
+
+class Journal:
+    """The journal of one worker, `<name>.<part>.log`; for one thread, the one of the event loop.
+
+    The lock on its newest part tells others that the worker lives. A part of `part_size` bytes is
+    followed by the next. `memory` is how many bytes may wait before it is no longer `healthy`.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        clock: Callable[[], float],
+        *,
+        name: str | None = None,
+        part_size: int = 64 * 1024 * 1024,
+        memory: int = 4 * 1024 * 1024,
+    ) -> None:
+        self.name = name or f"{os.getpid()}-{os.urandom(6).hex()}"
+        self._directory = directory
+        self._clock = clock
+        self._part_size = part_size
+        self._memory = memory
+        self._number = 0
+        self._part = 1
+        self._size = 0
+        self._waiting = bytearray()
+        self._failing = False
+        self._file: int | None = None
+        self.tend()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @property
+    def healthy(self) -> bool:
+        """Whether more calls may be let through: what cannot be written still fits the memory."""
+        return len(self._waiting) < self._memory
+
+    @property
+    def waiting(self) -> int:
+        """Bytes that are not on the disk yet."""
+        return len(self._waiting)
+
+    def opened(self, call: Call) -> int:
+        """A call was let through; gives the number that it has in this journal."""
+        self._number += 1
+        self._write(line_of(["o", self._number, *call]))
+        return self._number
+
+    def amended(self, number: int, call: Call) -> None:
+        """More is known of a call that is under way, such as its model and what was reserved."""
+        self._write(line_of(["o", number, *call]))
+
+    def settled(self, number: int, call: Call, outcome: Outcome) -> None:
+        """A call has ended; once for each, before the last byte of its answer."""
+        self._write(line_of(["s", number, *call, *outcome]))
+
+    def act(self, kind: str, subject: str, detail: Mapping[str, Any], by: str = "operator") -> None:
+        """Somebody did something to the service: `kind` such as "key created"."""
+        self._number += 1
+        text = orjson.dumps(detail, default=str).decode()
+        act = Act(int(self._clock() * 1_000_000), kind, subject, text, by)
+        self._write(line_of(["a", self._number, *act]))
+
+    def tend(self) -> None:
+        """Write what waits, and put the file back if somebody took it away; every second or so."""
+        if self._file is None or not self._in_place(self._file):
+            self._attempt(self._put_back)
+        if self._waiting:
+            self._attempt(self._write_waiting)
+        if self._size >= self._part_size:
+            self._rotate()
+
+    async def keep(self, every: float = 0.5) -> None:
+        """Tend it until cancelled."""
+        while True:
+            await asyncio.sleep(every)
+            self.tend()
+
+    def close(self) -> None:
+        """Write what waits and let go: from now on the worker counts as gone."""
+        self.tend()
+        if self._waiting:
+            log.error("%d bytes of the journal %s are lost", len(self._waiting), self.name)
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None
+
+    def _write(self, line: bytes) -> None:
+        if self._file is None or self._waiting:
+            self._waiting += line
+            self._attempt(self._write_waiting)
+            return
+        try:
+            done = os.write(self._file, line)
+        except OSError as error:
+            self._fail(error)
+            done = 0
+        self._size += done
+        if done < len(line):  # the rest makes it a whole line later
+            self._waiting += line[done:]
+        elif self._size >= self._part_size:
+            self._rotate()
+
+    def _write_waiting(self) -> None:
+        if self._file is None:
+            return
+        while self._waiting:
+            done = os.write(self._file, self._waiting)
+            self._size += done
+            del self._waiting[:done]
+        if self._failing:
+            log.warning("the journal %s is written again", self.name)
+            self._failing = False
+
+    def _attempt(self, do: Callable[[], None]) -> None:
+        try:
+            do()
+        except OSError as error:
+            self._fail(error)
+
+    def _fail(self, error: OSError) -> None:
+        if not self._failing:
+            log.error("the journal %s cannot be written, its entries wait: %s", self.name, error)
+            self._failing = True
+
+    def _path(self, part: int) -> Path:
+        return self._directory / f"{self.name}.{part:06d}.log"
+
+    def _in_place(self, file: int) -> bool:
+        try:
+            return os.path.samestat(os.fstat(file), self._path(self._part).stat())
+        except OSError:
+            return False
+
+    def _put_back(self) -> None:
+        """The file anew at its place, with all that the lost one held."""
+        lost = self._file
+        self._size = self._open(self._part, lost)
+        if lost is not None:
+            os.close(lost)
+
+    def _rotate(self) -> None:
+        """Go on in the next part; the old one is let go after the new one is there."""
+        if self._waiting or self._file is None:
+            return
+        old = self._file
+        try:
+            self._size = self._open(self._part + 1)
+        except OSError:
+            self._size = 0  # go on in this one, and try again when as much has come
+            return
+        self._part += 1
+        os.close(old)
+
+    def _open(self, part: int, of: int | None = None) -> int:
+        """Make a part that is locked from the moment it can be seen; gives its size."""
+        self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path = self._path(part)
+        hidden = path.with_name(f".{path.name}")
+        file = os.open(hidden, _NEW, 0o600)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            size = 0 if of is None else _copy(of, file)
+            hidden.rename(path)
+        except OSError:
+            os.close(file)
+            with suppress(OSError):
+                hidden.unlink()
+            raise
+        self._file = file
+        return size
+
+
+def _copy(source: int, target: int) -> int:
+    size = 0
+    while data := os.pread(source, _COPIED, size):
+        size += os.write(target, data)
+    return size
+
+
+def journals(directory: Path) -> dict[str, list[Path]]:
+    """The journals that lie there: each worker's parts in their order."""
+    found: dict[str, list[Path]] = {}
+    for path in sorted(directory.glob("[!.]*.*.log")):
+        found.setdefault(path.name.rsplit(".", 2)[0], []).append(path)
+    return found
+
+
+def is_held(file: int) -> bool:
+    """Whether a worker that lives holds this part; else it can be taken by nobody any more."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    return False
+
+
+def note(
+    directory: Path, clock: Callable[[], float], acts: Sequence[tuple[str, str, Mapping[str, Any]]]
+) -> None:
+    """Write acts (kind, subject, detail) from a command; whoever writes the ledger finds them.
+
+    Raises `OSError` when they cannot be written.
+    """
+    with Journal(directory, clock) as journal:
+        for kind, subject, detail in acts:
+            journal.act(kind, subject, detail)
+        if journal.waiting:
+            raise OSError(f"{directory} cannot be written")
