@@ -44,6 +44,8 @@ class ChatAsk:
             # each event then says how many tokens it took so far: known even if the caller leaves
             "timings_per_token": True,
             "stream_options": {"include_usage": True},
+            # events while the prompt is read: without, a caller who leaves is noticed only after it
+            "return_progress": True,
         }
         if self.seed is not None:
             # a reused prompt is decoded in other batches, and other batches round differently

@@ -63,6 +63,7 @@ def _one(body: Mapping[str, Any], prompt: Prompt, choice: int) -> CompletionAsk:
         "stream": True,
         "timings_per_token": True,
         "stream_options": {"include_usage": True},
+        "return_progress": True,
     }
     if suffix:
         asked |= framed(prompt, suffix, asked["stop"])

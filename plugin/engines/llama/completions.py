@@ -118,6 +118,6 @@ async def _tokens(link: Link, ask: CompletionAsk) -> Sequence[int]:
     if isinstance(tokens, str):
         answer: Any = await link.post("text", "/tokenize", {"content": tokens})
         tokens = list[int](answer["tokens"])
-    if len(tokens) > link.context() > 0:
+    if len(tokens) >= link.context() > 0:
         raise too_long(len(tokens), link.context(), "prompt")
     return tokens

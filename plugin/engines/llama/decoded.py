@@ -16,8 +16,8 @@ IMPOSSIBLE = -9999.0
 async def decoded(link: Link, ask: ChatAsk, **changed: Any) -> AsyncGenerator[Delta]:
     """The deltas of plain text; `changed` are members of the engine's request.
 
-    The first comes with the first token, and only if the engine has taken the request. Closing the
-    iterator stops the decoding.
+    The first says nothing and comes as soon as the engine has taken the request. Closing the
+    iterator stops the work.
     """
     async with aclosing(deltas(link, _CHAT, ask.body(**changed))) as told:
         async for delta in told:
@@ -44,6 +44,8 @@ def _delta(event: Mapping[str, Any]) -> Delta:
 def usage_of(event: Mapping[str, Any]) -> Usage | None:
     """What the answer took up to this event, if it says so."""
     total, timings = event.get("usage"), event.get("timings")
+    if "prompt_progress" in event:
+        return Usage(event["prompt_progress"]["total"])
     if total is not None:
         return Usage(total["prompt_tokens"], total["completion_tokens"])
     if timings is not None:

@@ -21,6 +21,9 @@ RUNTIME = "xllamacpp"
 _VECTOR_TOKENS = 512  # the longest input of the embedding model
 _HTTP_THREADS = 64
 _CACHE_MIB = 128
+# Between two batches of a prompt the others' next tokens are decoded, and it is noticed who has
+# left. On a CPU a prompt is read no faster in larger ones.
+_BATCH = 32
 _ERRORS_ONLY = 1
 _LOADING_FAILED = 3
 
@@ -75,6 +78,8 @@ def _text(plan: Plan) -> "CommonParams":
         {
             # shared by the slots in equal parts
             "n_ctx": plan.context * plan.slots,
+            "n_batch": max(_BATCH, plan.slots),
+            "n_ubatch": max(_BATCH, plan.slots),
             "n_threads_http": _http_threads(plan),
             # prompts of slots that were given to others, kept in case their conversation goes on
             "cache_ram_mib": _CACHE_MIB,

@@ -65,7 +65,8 @@ class StandIn:
         self.asked.append((path, body))
         answer = self.answer(path, body)
         writer.write(f"HTTP/1.1 {answer.status} Some Reason\r\n".encode())
-        writer.write(b"Server: llama.cpp\r\nTransfer-Encoding: chunked\r\n\r\n")
+        writer.write(b"Server: llama.cpp\r\nTransfer-Encoding: chunked\r\n")
+        writer.write(b"Connection: close\r\n\r\n")
         for piece in answer.pieces:
             writer.write(f"{len(piece):x}\r\n".encode() + piece + b"\r\n")
             await writer.drain()
@@ -135,8 +136,9 @@ def token(text: str, logprob: float = -0.5, *, others: Sequence[str] = ()) -> Bo
 def chat_events(
     *texts: str, prompt: int = 31, finish: str = "length", logprobs: bool = False
 ) -> list[bytes]:
-    """A chat as llama.cpp streams it: role, texts, finish, usage, end."""
-    deltas: list[Body] = [{"delta": {"role": "assistant", "content": None}}]
+    """A chat as llama.cpp streams it: progress, role, texts, finish, usage, end."""
+    role: Body = {"delta": {"role": "assistant", "content": None}}
+    deltas = [role]
     for text in texts:
         extra = {"logprobs": {"content": [token(text, others=(text, "else"))]}} if logprobs else {}
         deltas.append({"delta": {"content": text}, **extra})
@@ -144,6 +146,9 @@ def chat_events(
         {**_HEAD, "choices": [{"index": 0, "finish_reason": None, **delta}], **_timings(prompt, n)}
         for n, delta in enumerate(deltas)
     ]
+    progress = {"total": prompt, "cache": 0, "processed": 0, "time_ms": 0}
+    begin = {"index": 0, "finish_reason": None, **role}
+    events.insert(0, {**_HEAD, "choices": [begin], "prompt_progress": progress})
     end = {"index": 0, "finish_reason": finish, "delta": {}}
     events += [{**_HEAD, "choices": [end]}, {**_HEAD, "choices": [], **_usage(prompt, len(texts))}]
     return [*map(_event, events), b"data: [DONE]\n\n"]
