@@ -171,6 +171,7 @@ def test_what_is_open_is_named_here(settings: Settings) -> None:
         "/docs/docs.js",
         "/healthz",
         "/openapi.json",
+        "/v1/openapi.json",
         "/readyz",
         "/tools",
     }

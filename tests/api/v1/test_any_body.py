@@ -66,7 +66,7 @@ def changed(body: Any, data: st.DataObject) -> Any:
         if data.draw(st.integers(0, 4)) == 0 and isinstance(inner, dict):
             del inner[last]
         else:
-            inner[last] = data.draw(odd)
+            inner[last] = copy.deepcopy(data.draw(odd))
         if not places(body):
             break
     return body
