@@ -50,7 +50,10 @@ class ChatAsk:
         if self.seed is not None:
             # a reused prompt is decoded in other batches, and other batches round differently
             body |= {"seed": self.seed, "cache_prompt": False}
-        return body | changed
+        body |= changed
+        if not body.get("logprobs"):
+            body.pop("top_logprobs", None)  # refused without the other
+        return body
 
 
 @dataclass(frozen=True, slots=True)
