@@ -13,9 +13,13 @@ from plugin.engines.llama.choices import begun, merged
 from plugin.engines.llama.counted import Counted
 from plugin.engines.llama.decoded import decoded
 from plugin.engines.llama.link import Link
+from plugin.engines.llama.structured import structured
+from plugin.engines.llama.tool_calls import ToolCaller
 
 
-async def chat(link: Link, ask: Ask, fingerprint: str, answered_by: str) -> Whole | Events:
+async def chat(
+    link: Link, tools: ToolCaller, ask: Ask, fingerprint: str, answered_by: str
+) -> Whole | Events:
     """Answer `chat/completions`."""
     asks = read_chat(ask)
     body = ask.body
@@ -28,7 +32,7 @@ async def chat(link: Link, ask: Ask, fingerprint: str, answered_by: str) -> Whol
         usage_asked=bool((body.get("stream_options") or {}).get("include_usage")),
         alternatives=body.get("top_logprobs", 0),
     )
-    deltas = await begun(merged([_turn(link, each) for each in asks]))
+    deltas = await begun(merged([_turn(link, tools, each) for each in asks]))
     counted = Counted(len(asks), of_one_prompt=len(asks))
     if ask.stream:
         return Events(_streamed(deltas, reply, counted), answered_by, counted.total)
@@ -40,9 +44,9 @@ async def chat(link: Link, ask: Ask, fingerprint: str, answered_by: str) -> Whol
     return Whole(reply.whole(choices, counted.total), counted.total, answered_by)
 
 
-async def _turn(link: Link, ask: ChatAsk) -> AsyncGenerator[Delta]:
+async def _turn(link: Link, tools: ToolCaller, ask: ChatAsk) -> AsyncGenerator[Delta]:
     """What the assistant says in one choice: a call, or a text."""
-    stream = await _chosen(link, ask)
+    stream = await _chosen(link, tools, ask)
     try:
         async for delta in stream:
             yield delta
@@ -52,8 +56,11 @@ async def _turn(link: Link, ask: ChatAsk) -> AsyncGenerator[Delta]:
             await close()
 
 
-async def _chosen(link: Link, ask: ChatAsk) -> AsyncIterator[Delta]:
-    return decoded(link, ask)
+async def _chosen(link: Link, tools: ToolCaller, ask: ChatAsk) -> AsyncIterator[Delta]:
+    calls = await tools.turn(ask)
+    if calls is not None:
+        return calls
+    return await structured(link, ask) if ask.response_format else decoded(link, ask)
 
 
 async def _streamed(

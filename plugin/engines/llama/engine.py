@@ -6,6 +6,7 @@ from plugin.engines.llama.chat import chat
 from plugin.engines.llama.chat_request import refuse_unknown
 from plugin.engines.llama.completions import complete
 from plugin.engines.llama.link import Link
+from plugin.engines.llama.tool_calls import ToolCaller
 from plugin.engines.llama.vectors import CONTEXT, embed
 from plugin.errors import InvalidRequest, NotOffered
 
@@ -47,13 +48,14 @@ class Llama:
 
     def __init__(self, link: Link) -> None:
         self._link = link
+        self._tools = ToolCaller(link)
 
     async def answer(self, ask: Ask) -> Whole | Events:
         """Carry out a request; raises as `Engine` says."""
         self._check(ask)
         answered_by = f"{ask.model}; engine=embedded"
         if ask.path == "chat/completions":
-            return await chat(self._link, ask, _FINGERPRINT, answered_by)
+            return await chat(self._link, self._tools, ask, _FINGERPRINT, answered_by)
         if ask.path == "completions":
             return await complete(self._link, ask, _FINGERPRINT, answered_by)
         return await embed(self._link, ask, answered_by)

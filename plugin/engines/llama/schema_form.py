@@ -1,6 +1,7 @@
 """A caller's JSON Schema in one form: usable keywords, every reference into its own definitions."""
 
 from collections.abc import Iterable, Mapping
+from copy import copy
 from typing import Any
 
 import jsonschema_rs
@@ -44,6 +45,12 @@ class Form:
         self.merger = Merger(self.definitions)
         self.recursive = _recursive(self.definitions)
         self.validator = _validator(written)
+
+    def with_root(self, root: Schema) -> "Form":
+        """The same definitions with another schema to start from; judged as before."""
+        other = copy(self)
+        other.root = root
+        return other
 
     def accepts(self, schema: Schema, value: Any) -> bool:
         """Whether a part of this schema accepts a value."""

@@ -1,0 +1,121 @@
+"""One JSON value under a schema: live where its grammar vouches for it, else checked first."""
+
+import json
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from typing import Any
+
+from plugin.engines.llama.chat_ask import ChatAsk
+from plugin.engines.llama.decoded import decoded
+from plugin.engines.llama.grammar_schema import Grammar, Impossible
+from plugin.engines.llama.link import Link
+from plugin.engines.llama.minimal import minimal
+from plugin.engines.llama.schema_form import Form
+from plugin.messages import Usage
+
+_STEADY: Mapping[str, Any] = {
+    "temperature": 0,
+    "repeat_penalty": 1,
+    "presence_penalty": 0,
+    "frequency_penalty": 0,
+    "logit_bias": [],
+    "stop": [],
+    "logprobs": False,
+}
+"""JSON repeats its signs: a penalty for that spoils it."""
+
+_RETRIES = 2
+_TEMPLATE = 64
+"""Tokens that the chat template adds, at most, for a short conversation."""
+_PIECE = 24
+"""Characters of a piece where what was checked first is streamed afterwards."""
+
+
+@dataclass(slots=True)
+class Guided:
+    """Writes the value that `grammar` describes and `form` judges.
+
+    `wider` is the grammar for another try where the first, narrower one did not give a valid value.
+    `usage` grows with every try.
+    """
+
+    link: Link
+    ask: ChatAsk
+    messages: Sequence[Mapping[str, str]]
+    form: Form
+    grammar: Grammar
+    wider: Grammar
+    adapter: int | None = None
+    usage: Usage = field(default_factory=Usage)
+
+    @property
+    def live(self) -> bool:
+        """Whether what the engine writes can be passed on unseen: valid, and sure to end."""
+        told = sum(len(message["content"].encode()) + _TEMPLATE for message in self.messages)
+        return self.grammar.exact and told + self.grammar.longest <= self.link.context()
+
+    async def pieces(self) -> AsyncGenerator[str]:
+        """The value as JSON text, in pieces. Raises Impossible before the first one."""
+        if self.live:
+            async with aclosing(self._written(self.grammar)) as written:
+                async for piece in written:
+                    yield piece
+            return
+        text = await self._checked()
+        for start in range(0, len(text), _PIECE):
+            yield text[start : start + _PIECE]
+
+    async def _checked(self) -> str:
+        for turn in range(_RETRIES + 1):
+            grammar = self.wider if turn else self.grammar
+            again = {"temperature": 0.8, "seed": (self.ask.seed or 0) + turn} if turn else {}
+            pieces = [piece async for piece in self._written(grammar, **again)]
+            found = self._valid("".join(pieces))
+            if found is not None:
+                return found
+        return self.least()
+
+    def least(self) -> str:
+        """The least valid value: of what the message says where possible. Raises Impossible."""
+        for grammar in (self.grammar, self.wider):
+            found = self._valid(grammar.shortest)
+            if found is not None:
+                return found
+        return compact(minimal(self.form))
+
+    def _valid(self, text: str) -> str | None:
+        try:
+            value = json.loads(text)
+        except ValueError:
+            return None
+        return compact(value) if self.form.validator.is_valid(value) else None
+
+    async def _written(self, grammar: Grammar, **changed: Any) -> AsyncGenerator[str]:
+        body: dict[str, Any] = {
+            **_STEADY,
+            "messages": self.messages,
+            "grammar": grammar.text,
+            "max_tokens": grammar.longest + 1,
+            **changed,
+        }
+        if self.adapter is not None:
+            body["lora"] = [{"id": self.adapter, "scale": 1.0}]
+        before = Usage(self.usage.prompt_tokens, self.usage.completion_tokens)
+        async with aclosing(decoded(self.link, self.ask, **body)) as deltas:
+            async for delta in deltas:
+                if delta.usage is not None:
+                    self.usage.prompt_tokens = before.prompt_tokens + delta.usage.prompt_tokens
+                    self.usage.completion_tokens = (
+                        before.completion_tokens + delta.usage.completion_tokens
+                    )
+                if delta.content:
+                    yield delta.content
+
+
+def compact(value: Any) -> str:
+    """A JSON value without white space."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+__all__ = ["Guided", "Impossible", "compact"]

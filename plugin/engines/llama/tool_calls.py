@@ -1,0 +1,176 @@
+"""Tool calls of the embedded model: route, fill under the tool's grammar, check, else mend."""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from secrets import token_hex
+from typing import Any
+
+import orjson
+
+from plugin.engines.llama.chat_ask import CallPiece, ChatAsk, Delta
+from plugin.engines.llama.chat_messages import text_of
+from plugin.engines.llama.evidence import narrowed
+from plugin.engines.llama.grammar_schema import Grammar, Impossible, grammar
+from plugin.engines.llama.guided import Guided
+from plugin.engines.llama.link import Link
+from plugin.engines.llama.refusals import too_long
+from plugin.engines.llama.schema_form import Form, Oversized
+from plugin.engines.llama.tool_prompt import tool_messages
+from plugin.engines.llama.tool_routing import Tool, ToolRouter, Wanted
+from plugin.errors import InvalidRequest
+from plugin.messages import Usage
+
+_RESULTS = frozenset({"tool", "function"})
+_LARGE = 20_000
+"""Characters of a schema from which its grammar is written beside the event loop."""
+
+
+class ToolCaller:
+    """Turns requests with tools into calls; one for all requests of a process."""
+
+    def __init__(self, link: Link, *, adapter: int | None = None) -> None:
+        self._link = link
+        self._adapter = adapter
+        self._router = ToolRouter(link)
+
+    async def turn(self, ask: ChatAsk) -> AsyncIterator[Delta] | None:
+        """The calls that a request leads to; None where no tool is called.
+
+        Raises `InvalidRequest` for a tool that has to be called and cannot be,
+        `ContextLengthExceeded`, `EngineUnavailable`.
+        """
+        if not ask.tools or ask.tool_choice == "none":
+            return None
+        must = ask.tool_choice == "required"
+        if not must and ask.given[-1]["role"] in _RESULTS:
+            return None
+        await self._check_length(ask)
+        message = _last_request(ask.given)
+        wanted = await self._wanted(ask, message, must=must)
+        calls = [await self._prepared(ask, each, must=must) for each in wanted]
+        ready = [call for call in calls if call is not None]
+        return _called(ready) if ready else None
+
+    async def _wanted(self, ask: ChatAsk, message: str, *, must: bool) -> list[Wanted]:
+        if ask.named is not None:
+            return [Wanted(_place(ask), message)]
+        return await self._router.wanted(message, ask.tools, required=must, parallel=ask.parallel)
+
+    async def _prepared(
+        self, ask: ChatAsk, wanted: Wanted, *, must: bool
+    ) -> "tuple[str, Guided] | None":
+        """A tool's name and how its arguments are written; None where they cannot be."""
+        function = ask.tools[wanted.tool]["function"]
+        try:
+            return function["name"], await self._guided(ask, function, wanted.text)
+        except (Oversized, Impossible) as reason:
+            if not must:
+                return None
+            raise InvalidRequest(
+                f"The tool {function['name']!r} cannot be called by the embedded model: of its "
+                f"parameters' schema {reason}. Simplify it, or ask a model of an upstream "
+                "(PLUGIN_UPSTREAMS).",
+                param=f"tools[{wanted.tool}].function.parameters",
+            ) from None
+
+    async def _guided(self, ask: ChatAsk, function: Mapping[str, Any], text: str) -> Guided:
+        schema = function.get("parameters") or {}
+        if len(orjson.dumps(schema)) > _LARGE:
+            form, narrow, wide = await asyncio.to_thread(self._grammars, schema, function, text)
+        else:
+            form, narrow, wide = self._grammars(schema, function, text)
+        offered = _offered(narrow[0])
+        messages = tool_messages(function, offered, text)
+        guided = Guided(self._link, ask, messages, form, narrow[1], wide, self._adapter)
+        if not guided.live:
+            guided.least()  # so that something valid is known before anything is answered
+        return guided
+
+    def _grammars(
+        self, schema: Any, function: Mapping[str, Any], text: str
+    ) -> tuple[Form, tuple[Form, Grammar], Grammar]:
+        form = Form(_of_object(schema))
+        room = max(self._link.context() // 2, 256)
+        wide = grammar(form, room=room)
+        asking = f"{function['name']} {function.get('description') or ''}"
+        narrow = narrowed(form, text, asking)
+        try:
+            return form, (narrow, grammar(narrow, room=room)), wide
+        except (Oversized, Impossible):
+            return form, (form, wide), wide
+
+    async def _check_length(self, ask: ChatAsk) -> None:
+        """A conversation over the context is refused, though only its last request is read."""
+        said = "\n".join(message["content"] for message in ask.messages)
+        context = await self._context()
+        if len(said.encode()) <= context:
+            return
+        answer = await self._link.post("text", "/tokenize", {"content": said})
+        if len(answer["tokens"]) > context:
+            raise too_long(len(answer["tokens"]), context)
+
+    async def _context(self) -> int:
+        """What a text may have; asked of an engine that is there, waited for if need be."""
+        if not self._link.context():
+            await self._link.post("text", "/tokenize", {"content": ""})
+        return self._link.context()
+
+
+async def _called(calls: Sequence[tuple[str, Guided]]) -> AsyncGenerator[Delta]:
+    """The calls one after the other: id and name once, then the arguments in pieces."""
+    before = Usage()
+    for index, (name, guided) in enumerate(calls):
+        call = CallPiece(index, id=f"call_{token_hex(12)}", name=name)
+        told = False
+        async for piece in _arguments(guided):
+            if not told:
+                yield Delta(calls=[call])
+                told = True
+            usage = _sum(before, guided.usage)
+            yield Delta(calls=[CallPiece(index, arguments=piece)], usage=usage)
+        before = _sum(before, guided.usage)
+    yield Delta(finish="tool_calls", usage=before)
+
+
+async def _arguments(guided: Guided) -> AsyncGenerator[str]:
+    if guided.grammar.text == 'root ::= "{}"':
+        yield "{}"
+        return
+    async for piece in guided.pieces():
+        yield piece
+
+
+def _last_request(given: Sequence[Mapping[str, Any]]) -> str:
+    said = [message for message in given if message["role"] == "user"]
+    return text_of(said[-1].get("content")) if said else ""
+
+
+def _place(ask: ChatAsk) -> int:
+    for place, tool in enumerate(ask.tools):
+        if tool["function"]["name"] == ask.named:
+            return place
+    raise InvalidRequest(
+        f"tool_choice names {ask.named!r}, which is not among the tools of this request.",
+        param="tool_choice",
+    )
+
+
+def _of_object(schema: Any) -> Any:
+    """Arguments are an object, also where the schema says nothing of its type."""
+    if isinstance(schema, Mapping) and "type" not in schema and "$ref" not in schema:
+        return {"type": "object", **schema}
+    return schema
+
+
+def _offered(form: Form) -> list[str]:
+    root = form.root
+    return list(root.get("properties", ())) if isinstance(root, dict) else []
+
+
+def _sum(one: Usage, other: Usage) -> Usage:
+    return Usage(
+        one.prompt_tokens + other.prompt_tokens, one.completion_tokens + other.completion_tokens
+    )
+
+
+__all__ = ["Tool", "ToolCaller"]
