@@ -4,7 +4,6 @@ What is expected is read from the JSON Schema of the route, the one that the mod
 came is shortened, and never shown for arguments that hold secrets.
 """
 
-import difflib
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -14,14 +13,20 @@ from fastapi._compat import ModelField
 from fastapi.routing import RouteContext
 from pydantic import BaseModel
 
+from plugin.api.nearest import (
+    LONGEST_VALUE,
+    SAFE_INTEGER,
+    closest_name,
+    nearest_choice,
+    nearest_value,
+    parsed,
+)
 from plugin.api.schema_words import follow, in_words
 from plugin.errors import ArgumentFault
 
 Schema = Mapping[str, Any]
 
 MOST_FAULTS = 20
-_LONGEST_VALUE = 120
-_SAFE_INTEGER = 2**53  # beyond it, readers of JSON begin to round
 _SECRET = re.compile(
     r"pass(word|phrase)|secret|token|api_?key|authorization|credential", re.IGNORECASE
 )
@@ -82,13 +87,15 @@ def _fault(error: Mapping[str, Any], root: Schema, loc: Sequence[str | int]) -> 
     if kind == "extra_forbidden":
         known = list(_properties(parent, root))
         expected = f"{UNKNOWN}; allowed: {', '.join(known) or 'none'}"
-        return ArgumentFault(pointer, expected, _shown(came, path), _closest(str(path[-1]), known))
+        return ArgumentFault(
+            pointer, expected, _shown(came, path), closest_name(str(path[-1]), known)
+        )
     expected = in_words(schema, root)
     if kind in {"value_error", "assertion_error"}:
         expected = f"{expected}; {error['msg'].partition(', ')[2]}"
     if came is None and path and _is_optional(parent, path[-1]):
         expected = f"{expected}; or leave it out"
-    near = None if _secret(path, schema) else _nearest(came, schema, root)
+    near = None if _secret(path, schema) else nearest_value(came, schema, root)
     return ArgumentFault(pointer, expected, _shown(came, path, schema), near)
 
 
@@ -100,7 +107,7 @@ def _tag_fault(
     expected = in_words({"enum": list(kinds)}, root)
     got = came.get(name, NOTHING)
     return ArgumentFault(
-        f"{pointer}/{_escape(name)}", expected, _shown(got, ()), _choice(got, list(kinds))
+        f"{pointer}/{_escape(name)}", expected, _shown(got, ()), nearest_choice(got, list(kinds))
     )
 
 
@@ -163,81 +170,15 @@ def _properties(schema: Schema, root: Schema) -> Iterator[str]:
         yield from follow(branch, root).get("properties", {})
 
 
-def _nearest(came: Any, schema: Schema, root: Schema) -> Any:
-    """The valid value that was perhaps meant, or None."""
-    for branch in [schema, *schema.get("anyOf", ())]:
-        plain = follow(branch, root)
-        if "enum" in plain or "const" in plain:
-            near = _choice(came, plain.get("enum", [plain.get("const")]))
-        else:
-            near = _converted(came, plain)
-        if near is not None:
-            return near
-    return None
-
-
-def _choice(came: Any, choices: Sequence[Any]) -> Any:
-    if not isinstance(came, str):
-        return next((choice for choice in choices if str(choice) == str(came)), None)
-    words = {str(choice).casefold(): choice for choice in choices}
-    near = difflib.get_close_matches(came[:_LONGEST_VALUE].casefold().strip(), words, 1, 0.5)
-    return words[near[0]] if near else None
-
-
-def _converted(came: Any, schema: Schema) -> Any:
-    match schema.get("type"):
-        case "integer" | "number" as kind:
-            return _number(came, schema, whole=kind == "integer")
-        case "boolean":
-            return {"true": True, "false": False}.get(str(came).casefold())
-        case "array" | "object" as kind if isinstance(came, str):
-            return _parsed(came, list if kind == "array" else dict)
-        case "string" if "format" not in schema and type(came) in {int, float}:
-            return str(came)
-    return None
-
-
-def _number(came: Any, schema: Schema, *, whole: bool) -> float | None:
-    if isinstance(came, bool):
-        return None
-    try:
-        value = float(came)
-        near: float = round(value) if whole else value
-    except (TypeError, ValueError, OverflowError):
-        return None
-    least, most = schema.get("minimum"), schema.get("maximum")
-    if least is not None and near < least:
-        near = least
-    if most is not None and near > most:
-        near = most
-    is_news = near != came or isinstance(came, str)
-    return near if is_news and abs(near) <= _SAFE_INTEGER else None
-
-
-def _parsed(text: str, kind: type) -> Any:
-    try:
-        value = json.loads(text[:_LONGEST_VALUE])
-    except (ValueError, RecursionError):
-        return None
-    return value if isinstance(value, kind) else None
-
-
-def _closest(name: str, known: Sequence[str]) -> str | None:
-    plain = {re.sub(r"[\W_]", "", word).casefold(): word for word in known}
-    wanted = re.sub(r"[\W_]", "", name[:_LONGEST_VALUE]).casefold()
-    near = difflib.get_close_matches(wanted, plain, 1, 0.6)
-    return plain[near[0]] if near else None
-
-
 def _shown(came: Any, path: Sequence[str | int], schema: Schema | None = None) -> Any:
     if _secret(path, schema or {}):
         return _HIDDEN
-    if came is None or (isinstance(came, int | float) and abs(came) <= _SAFE_INTEGER):
+    if came is None or (isinstance(came, int | float) and abs(came) <= SAFE_INTEGER):
         return came
     text = came if isinstance(came, str) else _written(came)
-    if isinstance(came, list | dict) and len(text) <= _LONGEST_VALUE:
-        return _parsed(text, type(came))  # a list is not the text of a list
-    return text if len(text) <= _LONGEST_VALUE else f"{text[:_LONGEST_VALUE]}…"
+    if isinstance(came, list | dict) and len(text) <= LONGEST_VALUE:
+        return parsed(text, type(came))  # a list is not the text of a list
+    return text if len(text) <= LONGEST_VALUE else f"{text[:LONGEST_VALUE]}…"
 
 
 def _written(came: Any) -> str:
