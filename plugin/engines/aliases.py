@@ -20,6 +20,10 @@ _OF_TEXT = (
     # what SDKs and their examples ask for
     *("gpt-3.5-turbo-instruct", "gpt-4-turbo", "gpt-4o", "gpt-4o-mini", "gpt-4.1", "gpt-4.1-mini"),
     *("gpt-4.1-nano", "gpt-5", "gpt-5-mini", "gpt-5-nano", "davinci-002", "babbage-002"),
+    # the dated names of those years
+    *("gpt-3.5-turbo-0301", "gpt-3.5-turbo-0613", "gpt-3.5-turbo-1106", "gpt-3.5-turbo-0125"),
+    *("gpt-3.5-turbo-16k-0613", "gpt-4-0314", "gpt-4-0613", "gpt-4-32k-0314", "gpt-4-32k-0613"),
+    *("gpt-4-1106-preview", "gpt-4-0125-preview", "gpt-4-turbo-preview", "gpt-4o-2024-08-06"),
 )
 _OF_VECTORS = ("text-embedding-ada-002", "text-embedding-3-small", "text-embedding-3-large")
 

@@ -102,7 +102,7 @@ def test_openai_current(gpt: GptService) -> None:
         "too_long": ["BadRequestError", 400, "context_length_exceeded", "messages"],
         "bad_line": ["BadRequestError", 400, "invalid_value", "file"],
         "image": ["InternalServerError", 501, "not_offered", "model"],
-        "no_path": ["NotFoundError", 404, "not_found", None],
+        "no_path": ["NotFoundError", 404, "unknown_url", None],
     }
     assert all(error[4] for error in found["errors"].values())
 

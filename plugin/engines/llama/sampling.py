@@ -14,6 +14,8 @@ _ADVISED = {"temperature": 0.2, "top_p": 0.9}
 # for ever. Who asks for another penalty gets that one alone.
 _ALWAYS = {"top_k": 40, "min_p": 0.05}
 _AGAINST_REPEATING = {"repeat_penalty": 1.1, "repeat_last_n": 256}
+_EVERYTHING = 8192
+"""The model reads no more tokens than these."""
 
 TOKENS_UNASKED = 512
 """Written at most where the caller sets no limit: what has not ended by then goes in circles."""
@@ -35,7 +37,7 @@ def sampling(body: Mapping[str, Any]) -> dict[str, Any]:
         chosen |= {**_ADVISED, **({"top_p": body["top_p"]} if "top_p" in body else {})}
     penalties = {name: body[name] for name in _PENALTIES if name in body}
     # over everything so far, as OpenAI counts, not over the engine's last 64 tokens
-    chosen |= {**penalties, "repeat_last_n": -1} if penalties else _AGAINST_REPEATING
+    chosen |= {**penalties, "repeat_last_n": _EVERYTHING} if penalties else _AGAINST_REPEATING
     if body.get("logit_bias"):
         chosen["logit_bias"] = _bias(body["logit_bias"])
     return chosen
