@@ -15,7 +15,7 @@ class ChatAsk:
 
     `messages` are what its template reads: roles system, user and assistant, each with a text, tool
     calls and their results told in words. `given` are the messages as they came. `sampling` holds
-    the engine's own names; its `repeat_penalty` is for prose, and JSON had better go without.
+    the engine's own names.
     `tools` have the shape of chat completions, `{"type": "function", "function": {…}}`, whichever
     shape they came in; `named` is the one function that must be called, if the caller named one.
     `response_format` is absent where plain text is asked for.
@@ -50,6 +50,8 @@ class ChatAsk:
         if self.seed is not None:
             # a reused prompt is decoded in other batches, and other batches round differently
             body |= {"seed": self.seed, "cache_prompt": False}
+        if "grammar" in changed:
+            body["dry_multiplier"] = 0  # for prose; what a grammar describes has to repeat itself
         body |= changed
         if not body.get("logprobs"):
             body.pop("top_logprobs", None)  # refused without the other

@@ -126,7 +126,7 @@ async def test_logprobs_in_openais_shape(stand_in: StandsIn) -> None:
 
 async def test_without_parameters_the_makers_advice_is_followed(stand_in: StandsIn) -> None:
     body = await engine_asked(stand_in)
-    assert (body["temperature"], body["top_p"], body["repeat_penalty"]) == (0.2, 0.9, 1.1)
+    assert (body["temperature"], body["top_p"], body["dry_multiplier"]) == (0.2, 0.9, 0.8)
     assert body["max_tokens"] == 512
     assert "seed" not in body
 
@@ -144,7 +144,7 @@ async def test_what_is_given_is_taken_at_its_word(stand_in: StandsIn) -> None:
     )
     assert (body["temperature"], body["top_p"]) == (1.5, 1)
     assert (body["presence_penalty"], body["frequency_penalty"]) == (0.5, 0)
-    assert "repeat_penalty" not in body
+    assert "dry_multiplier" not in body
     assert body["logit_bias"] == [[28, False], [30, 5.0]]
     assert body["stop"] == ["END"]
     assert body["seed"] == 2**32 - 2

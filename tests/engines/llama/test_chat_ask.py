@@ -18,6 +18,12 @@ def test_what_is_changed_goes_last() -> None:
     assert body["stream"] is True
 
 
+def test_a_grammar_may_repeat_itself() -> None:
+    asked = ChatAsk(HELLO, HELLO, {"dry_multiplier": 0.8})
+    assert asked.body()["dry_multiplier"] == 0.8
+    assert asked.body(grammar="root ::= []")["dry_multiplier"] == 0
+
+
 def test_no_alternatives_without_logprobs() -> None:
     asked = ChatAsk(HELLO, HELLO, {"logprobs": True, "top_logprobs": 2})
     assert asked.body()["top_logprobs"] == 2
