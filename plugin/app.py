@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Collection, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from importlib.metadata import version
 from typing import Any
@@ -29,6 +29,7 @@ from plugin.api.v1 import (
     usage,
 )
 from plugin.auth.caller import Caller
+from plugin.gate.admission import Admission, Gate
 from plugin.operations import access_of, discover
 from plugin.services import fixed_keys, model_aliases, open_services
 from plugin.settings import Settings, load
@@ -75,9 +76,15 @@ def create_app(settings: Settings | None = None) -> ASGIApp:
         caller: Caller = app.state.services.authenticate(headers)
         return caller
 
+    def admit(
+        caller: Caller, action: str, door: str, request_id: str
+    ) -> Admission | Awaitable[Admission]:
+        gate: Gate = app.state.services.gate
+        return gate.admit(caller, action, door, request_id)
+
     # From the inside out: a request passes the last one first.
     public = [route for door in doors for route in iter_route_contexts(door.routes)]
-    service: ASGIApp = Gateway(app, route_table(app, public), authenticate)
+    service: ASGIApp = Gateway(app, route_table(app, public), authenticate, admit)
     service = BodyLimit(service, settings.body_limit, _limits_of_uploads(settings))
     return RequestLog(service, _Records(app, records), time.perf_counter)
 

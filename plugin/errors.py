@@ -102,6 +102,38 @@ class BodyTooLarge(PluginError):  # noqa: N818
     title = "The request body is too large"
 
 
+class LimitReached(PluginError):  # noqa: N818
+    """A limit leaves no room for the call, and nothing was done; the text says which and when.
+
+    `standing` is where the caller's limits stand, for the headers.
+    """
+
+    status = 429
+    code = "rate_limit_exceeded"
+    title = "A limit is reached"
+    kind = "requests"
+
+    def __init__(
+        self, detail: str, *, headers: Mapping[str, str], standing: Sequence[Any] = ()
+    ) -> None:
+        super().__init__(detail, headers=headers)
+        self.standing = standing
+
+
+class TokenLimitReached(LimitReached):
+    """The same, for a limit of tokens."""
+
+    kind = "tokens"
+
+
+class BudgetUsedUp(LimitReached):
+    """A budget has too little left for the call: waiting is of no use."""
+
+    code = "insufficient_quota"
+    title = "A budget is used up"
+    kind = "insufficient_quota"
+
+
 class SourceUnavailable(PluginError):  # noqa: N818
     """A service that an operation asks cannot be reached; nothing is invented in its place."""
 

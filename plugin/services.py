@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 
+from sqlalchemy import Engine as SqlEngine
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -26,6 +27,11 @@ from plugin.engines.llama.link import Link
 from plugin.engines.llama.state import FILE, StateFile
 from plugin.engines.upstream import Address, Upstream
 from plugin.errors import CannotRun
+from plugin.gate.admission import Gate
+from plugin.gate.limits_store import CHANGES, LimitStore, WatchedLimits
+from plugin.gate.opening import open_gate
+from plugin.gate.prices import Price, Prices
+from plugin.gate.queue import Room
 from plugin.gate.usage import UsageLog
 from plugin.gpt.files import Files
 from plugin.gpt.moderation import Phrases
@@ -54,6 +60,7 @@ class Services:
     phrases: Phrases
     embedder: Embedder | None
     meaning: Meaning | None
+    gate: Gate
 
     async def ready(self) -> bool:
         """Whether the database answers."""
@@ -98,6 +105,7 @@ async def open_services(
         # Asked on the event loop, so it never waits: see KeyRing for what happens instead.
         reader = open_blocking(url, wait=0)
         stack.callback(reader.dispose)
+        gate = await stack.enter_async_context(_open_gate(settings, reader))
         watch = ChangeWatch(url, "api_key_changes")
         stack.callback(watch.close)
         keys = KeyRing(KeyStore(reader, time.time).list, watch, time.time)
@@ -125,8 +133,26 @@ async def open_services(
         meaning = await stack.enter_async_context(open_meaning(database, of_documents))
         bearer = BearerAuth(keys, tokens)
         yield Services(
-            *(database, bearer, http, weather, catalog, files, usage, Phrases(), embedder, meaning)
+            *(database, bearer, http, weather, catalog, files, usage, Phrases(), embedder, meaning),
+            gate=gate,
         )
+
+
+@asynccontextmanager
+async def _open_gate(settings: Settings, reader: SqlEngine) -> AsyncIterator[Gate]:
+    given = settings.prices.items()
+    prices = {name: Price(one.tokens_in, one.tokens_out, one.call) for name, one in given}
+    watch = ChangeWatch(settings.database, CHANGES)
+    try:
+        async with open_gate(
+            settings.data_dir,
+            WatchedLimits(LimitStore(reader).list, watch),
+            Prices(prices),
+            Room(settings.queue, settings.queue_seconds),
+        ) as gate:
+            yield gate
+    finally:
+        watch.close()
 
 
 async def open_catalog(stack: AsyncExitStack, settings: Settings) -> Catalog:

@@ -1,6 +1,6 @@
 """The gate: one pure-ASGI layer that finds the route, asks who calls, answers for what fails."""
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterable
 from urllib.parse import quote
 
 from fastapi import FastAPI
@@ -10,20 +10,31 @@ from starlette.types import Message, Receive, Scope, Send
 
 from plugin.api.direct_route import machinery_app, operation_app
 from plugin.api.exception_handlers import problem
-from plugin.api.middleware import Exchange
+from plugin.api.middleware import CALLER_LEFT, Exchange
 from plugin.api.openai_errors import speaks_openai, unknown_url
 from plugin.api.route_table import Entry, RouteTable
+from plugin.api.waiting import while_waiting
 from plugin.auth.bearer import REALM
 from plugin.auth.caller import Caller
 from plugin.auth.refusal import Undecided
-from plugin.errors import CannotRun, MethodNotAllowed, MissingScope, NotFound
-from plugin.operations import access_of
+from plugin.errors import CannotRun, LimitReached, MethodNotAllowed, MissingScope, NotFound
+from plugin.gate.admission import Admission
+from plugin.operations import Access, access_of
 
 Authenticate = Callable[[Iterable[tuple[bytes, bytes]]], Caller]
 """From the headers of a request to its caller; raises `NotAuthenticated`.
 
 It does not wait. Where it raises `Undecided`, the gate waits, and asks once more.
 """
+
+Admit = Callable[[Caller, str, str, str], Admission | Awaitable[Admission]]
+"""From a caller, an action, a door and a request id to what was let in, or what to await for it.
+
+It raises `LimitReached`, and so does the waiting.
+"""
+
+GPT_API, OPERATIONS = "gpt", "rest"
+"""What the doors are called in the books."""
 
 _POLICY_VIOLATION = 1008  # RFC 6455 7.4.1
 
@@ -60,10 +71,17 @@ class Gateway:
     the OpenAPI document; nothing else is reached without a Caller but what was declared open.
     """
 
-    def __init__(self, app: FastAPI, table: RouteTable, authenticate: Authenticate) -> None:
+    def __init__(
+        self,
+        app: FastAPI,
+        table: RouteTable,
+        authenticate: Authenticate,
+        admit: Admit | None = None,
+    ) -> None:
         self._app = app
         self._table = table
         self._authenticate = authenticate
+        self._admit = admit
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle a request; the lifespan passes, WebSockets are refused."""
@@ -90,24 +108,42 @@ class Gateway:
             entry, params = found
             scope["route"] = entry.route
             if entry.access is not None:
-                try:
-                    caller = self._authenticate(scope["headers"])
-                except Undecided as undecided:
-                    await undecided.settled()
-                    caller = self._authenticate(scope["headers"])
-                scope["plugin.caller"] = _admit(caller, entry.access.scope)
+                receive = await self._let_in(scope, receive, entry.access, exchange)
             scope["app"] = self._app
             scope["endpoint"] = entry.route.endpoint
             scope["path_params"] = dict(params)
             await entry.app(scope, receive, send)
         except ClientDisconnect:
-            return  # nobody is left to answer
+            exchange.notes.setdefault("ended", CALLER_LEFT)  # nobody is there to answer
         except Exception as error:
             if exchange.status is not None:
                 raise  # an answer cut off must look cut off
+            if isinstance(error, LimitReached):
+                exchange.standing = error.standing
             route = entry.route if entry is not None else None
             answer = problem(error, route, exchange.request_id)
             await answer.send(send, exchange.request_id, _path(scope))
+
+    async def _let_in(
+        self, scope: Scope, receive: Receive, access: Access, exchange: Exchange
+    ) -> Receive:
+        """Ask who calls, and take the call's share of his limits; gives what is left to read."""
+        try:
+            caller = self._authenticate(scope["headers"])
+        except Undecided as undecided:
+            await undecided.settled()
+            caller = self._authenticate(scope["headers"])
+        scope["plugin.caller"] = _permit(caller, access.scope)
+        if self._admit is None:
+            return receive
+        door = GPT_API if speaks_openai(scope["path"]) else OPERATIONS
+        found = self._admit(caller, access.action, door, exchange.request_id)
+        if isinstance(found, Admission):
+            admission = found
+        else:
+            admission, receive = await while_waiting(found, receive)
+        exchange.admission, exchange.standing = admission, admission.standing
+        return receive
 
     async def _miss(self, scope: Scope, send: Send) -> None:
         path, method = _path(scope), scope["method"]
@@ -132,7 +168,7 @@ class Gateway:
         )
 
 
-def _admit(caller: Caller, wanted: str) -> Caller:
+def _permit(caller: Caller, wanted: str) -> Caller:
     if caller.may(wanted):
         return caller
     held = " ".join(sorted(caller.scopes)) or "none"

@@ -1,7 +1,7 @@
 """Request id, access log and body limit, as pure ASGI."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from os import urandom
 from typing import Protocol
 
@@ -9,15 +9,22 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from plugin.api.exception_handlers import problem
+from plugin.api.limit_headers import limit_headers
 from plugin.api.openai_errors import speaks_openai
 from plugin.api.openai_headers import openai_headers
 from plugin.errors import BodyTooLarge
+from plugin.gate.admission import WHOLE, Admission, Ending
+from plugin.gate.refusals import Standing
 
 _SANE_ID = re.compile(rb"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
 
 # What is sent by mistake in the wrong header must not reach the log.
 _SECRET = re.compile(rb"gpk_|sk-|eyJ[A-Za-z0-9_-]*\.")
+
+
+CALLER_LEFT, BROKEN_OFF = "caller left", "broken off"
+"""What the record of a request says about its end; nothing where all was said."""
 
 
 class AccessRecords(Protocol):
@@ -28,9 +35,22 @@ class AccessRecords(Protocol):
 
 
 class Exchange:
-    """One request on its way: its id, and what has been answered so far. In `plugin.exchange`."""
+    """One request on its way: its id, and what has been answered so far. In `plugin.exchange`.
 
-    __slots__ = ("_elapsed", "_send", "notes", "request_id", "size", "status")
+    The gate leaves here what it let in; that is settled before the last byte of the answer goes
+    out.
+    """
+
+    __slots__ = (
+        "_elapsed",
+        "_send",
+        "admission",
+        "notes",
+        "request_id",
+        "size",
+        "standing",
+        "status",
+    )
 
     def __init__(
         self, send: Send, request_id: str, elapsed: Callable[[], float] | None = None
@@ -42,6 +62,9 @@ class Exchange:
         self.size = 0
         self.notes: dict[str, object] = {}
         """What a door adds to the record of this request, such as the model and its tokens."""
+        self.admission: Admission | None = None
+        self.standing: Sequence[Standing] = ()
+        """Where the caller's limits stand, for the headers."""
 
     async def send(self, message: Message) -> None:
         """Pass an answer on, with the request id among its headers."""
@@ -49,11 +72,32 @@ class Exchange:
             self.status = message["status"]
             headers = message.get("headers", ())
             message["headers"] = [*headers, (b"x-request-id", self.request_id.encode())]
+            openai = self._elapsed is not None
             if self._elapsed is not None:
                 message["headers"] += openai_headers(self._elapsed())
+            if openai or self.standing:
+                message["headers"] += limit_headers(self.standing, openai=openai)
         elif message["type"] == "http.response.body":
             self.size += len(message.get("body", b""))
+            if self.admission is not None and not message.get("more_body", False):
+                self.settle(WHOLE)
         await self._send(message)
+
+    def settle(self, ended: str) -> None:
+        """Tell the gate how it ended, the first time; `notes` may know better than `ended`."""
+        if self.admission is None:
+            return
+        note = self.notes.get
+        ending = Ending(
+            self.status,
+            note("ended", ended),  # type: ignore[arg-type]
+            note("tokens_in", 0),  # type: ignore[arg-type]
+            note("tokens_out", 0),  # type: ignore[arg-type]
+            note("model"),  # type: ignore[arg-type]
+            note("answered_by"),  # type: ignore[arg-type]
+        )
+        self.admission.settle(ending)
+        self.admission = None
 
 
 class RequestLog:
@@ -86,6 +130,7 @@ class RequestLog:
         try:
             await self._app(scope, receive, exchange.send)
         finally:
+            exchange.settle(BROKEN_OFF)
             if self._records is not None:
                 self._records.write(_record(scope, exchange, self._clock() - started))
 

@@ -5,6 +5,7 @@ from typing import Any
 from plugin.errors import (
     BodyTooLarge,
     InvalidArguments,
+    LimitReached,
     MissingScope,
     NotAuthenticated,
     PluginError,
@@ -13,7 +14,12 @@ from plugin.errors import (
 
 MEDIA_TYPE = "application/problem+json"
 
-ALWAYS: tuple[type[PluginError], ...] = (NotAuthenticated, MissingScope, InvalidArguments)
+ALWAYS: tuple[type[PluginError], ...] = (
+    NotAuthenticated,
+    MissingScope,
+    InvalidArguments,
+    LimitReached,
+)
 """What every operation can answer, whatever it does."""
 
 WITH_BODY: tuple[type[PluginError], ...] = (BodyTooLarge, UnsupportedMediaType)

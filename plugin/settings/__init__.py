@@ -13,6 +13,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from plugin.errors import CannotRun
 from plugin.settings.jwt_issuer import JwtIssuer
+from plugin.settings.price import Price
 from plugin.settings.upstream import Upstream
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "PREFIX",
     "JwtIssuer",
     "Offer",
+    "Price",
     "Settings",
     "Upstream",
     "load",
@@ -177,6 +179,19 @@ class Settings(Offer):
         le=1_073_741_824,
         description="the largest uploaded file, 1024 to 1073741824 bytes",
     )
+    queue: int = Field(
+        default=0,
+        ge=0,
+        le=100_000,
+        description="how many calls wait in a worker instead of being refused, 0 to 100000",
+    )
+    queue_seconds: float = Field(
+        default=10.0, gt=0, le=600, description="how long a call waits at most, up to 600 seconds"
+    )
+    prices: Annotated[dict[str, Price], NoDecode] = Field(
+        default_factory=dict,
+        description="a JSON object from model or operation to an object with in, out and call",
+    )
     counters_url: str | None = Field(
         default=None,
         pattern=r"^rediss?://\S+$",
@@ -188,7 +203,7 @@ class Settings(Offer):
     def _split_proxies(cls, value: Any) -> Any:
         return _split(value)
 
-    @field_validator("jwt_issuers", "upstreams", "model_aliases", mode="before")
+    @field_validator("jwt_issuers", "upstreams", "model_aliases", "prices", mode="before")
     @classmethod
     def _parse(cls, value: Any) -> Any:
         return json.loads(value) if isinstance(value, str) else value

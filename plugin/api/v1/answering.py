@@ -9,10 +9,11 @@ from fastapi.responses import Response
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive
 
-from plugin.api.middleware import Exchange
-from plugin.api.v1.sse import CALLER_LEFT, EventStream, close, left
+from plugin.api.middleware import CALLER_LEFT, Exchange
+from plugin.api.v1.sse import EventStream, close, left
 from plugin.engines.catalog import Answering, Catalog
 from plugin.engines.engine import Ask, Events, Upload, Whole
+from plugin.gate.prices import Bound, bound
 from plugin.messages import Usage
 
 ANSWERED_BY = "openai-model"
@@ -38,24 +39,40 @@ async def answer(
         ask = Ask(path, given, found.requested, found.model.id, unknown, upload)
         return found.engine.answer(ask)
 
-    return await answer_by(request, body["model"], work)
+    return await answer_by(request, given, work)
 
 
-async def answer_by(request: Request, model: str, work: Work) -> Response:
-    """What `work` makes of whoever answers for `model`. Raises `ModelNotFound`, and what it raises.
+async def answer_by(request: Request, body: Mapping[str, Any], work: Work) -> Response:
+    """What `work` makes of whoever answers for the model of `body`, which has no nulls.
+
+    Raises `ModelNotFound`, `LimitReached`, and what `work` raises.
 
     When the caller leaves, the work is cancelled and `ClientDisconnect` raised.
     """
     catalog: Catalog = request.app.state.services.catalog
     exchange: Exchange = request.scope["plugin.exchange"]
-    found = catalog.find(model)
+    found = catalog.find(body["model"])
     exchange.notes["model"] = found.requested
     try:
-        result = await while_there(request.receive, work(found))
+        result = await while_there(request.receive, _reserved(exchange, found, body, work))
     except ClientDisconnect:
         exchange.notes["ended"] = CALLER_LEFT
         raise
     return respond(result, exchange)
+
+
+async def _reserved(
+    exchange: Exchange, found: Answering, body: Mapping[str, Any], work: Work
+) -> Whole | Events:
+    """The work, once the caller's limits have room for what it may take."""
+    if exchange.admission is not None:
+
+        def most() -> Bound:
+            return bound(body, found.model.context_window)
+
+        await exchange.admission.reserve(found.model.id, most)
+        exchange.standing = exchange.admission.standing
+    return await work(found)
 
 
 def respond(result: Whole | Events, exchange: Exchange) -> Response:

@@ -62,4 +62,4 @@ async def create_engine_edit(engine: str, body: EngineEditRequest, request: Requ
 
 async def _answer(request: Request, given: dict[str, Any], unknown: tuple[str, ...]) -> Response:
     kept = {name: value for name, value in given.items() if value is not None}
-    return await answer_by(request, kept["model"], partial(edit, given=kept, unknown=unknown))
+    return await answer_by(request, kept, partial(edit, given=kept, unknown=unknown))

@@ -9,26 +9,25 @@ from fastapi.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from plugin.api.exception_handlers import problem
-from plugin.api.middleware import Exchange
+from plugin.api.middleware import BROKEN_OFF, CALLER_LEFT, Exchange
 from plugin.errors import EngineUnavailable
 
-CALLER_LEFT = "caller left"
-"""What the record of a request says about its end; nothing where all was said."""
-
-_BROKEN_OFF = "broken off"
 _HEADERS = {
     "content-type": "text/event-stream; charset=utf-8",
     # proxies shall neither keep events back nor change them
     "cache-control": "no-cache, no-transform",
     "x-accel-buffering": "no",
 }
+_DONE = b"data: [DONE]\n\n"
 _KEEP_ALIVE = b": still here\n\n"
 _SILENCE = 15.0
 """Seconds without a byte after which a comment is sent, so that nobody in between hangs up."""
 
 
 class EventStream(Response):
-    """Sends `pieces`; `ended` is called once, however it ends: whole, broken, or nobody there.
+    """Sends `pieces`; `ended` is called however it ends: whole, broken, or nobody there.
+
+    That is before the last byte goes out, and once more when nothing is under way any longer.
 
     The answer begins with the first piece, or when that takes long: what fails before is raised,
     and can still become an answer of its own. What fails later is told in an event.
@@ -86,6 +85,7 @@ class EventStream(Response):
                 await _send(send, _KEEP_ALIVE)
 
     async def _pump(self, send: Send) -> None:
+        held = b""
         try:
             while True:
                 try:
@@ -97,9 +97,14 @@ class EventStream(Response):
                         raise
                     await self._last_words(error, send)
                     return
-                await self._pass_on(piece, send)
+                if held:
+                    await self._pass_on(held, send)
+                # Whoever has read this has read all: the call is settled before it goes out.
+                held = piece if piece.endswith(_DONE) else b""
+                if not held:
+                    await self._pass_on(piece, send)
             await self._begin(send)
-            await send({"type": "http.response.body", "body": b""})
+            await self._end(held, send)
         finally:
             await close(self._pieces)
 
@@ -117,13 +122,17 @@ class EventStream(Response):
             await send({"type": "http.response.start", "status": 200, "headers": headers})
 
     async def _last_words(self, error: Exception, send: Send) -> None:
-        self._exchange.notes["ended"] = _BROKEN_OFF
+        self._exchange.notes["ended"] = BROKEN_OFF
         if not self._begun:
             return
         body = problem(error, None, self._exchange.request_id).openai_body()
         begin = b"" if self._between_events else b"\n\n"
         event = begin + b"data: " + orjson.dumps(body) + b"\n\n"
-        await send({"type": "http.response.body", "body": event})
+        await self._end(event, send)
+
+    async def _end(self, piece: bytes, send: Send) -> None:
+        self._ended()  # with the last piece the call is settled
+        await send({"type": "http.response.body", "body": piece})
 
 
 async def close(pieces: AsyncIterator[bytes]) -> None:

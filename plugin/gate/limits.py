@@ -1,0 +1,185 @@
+"""Which limits there are, and which of them a call meets: found once, then remembered."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Literal, TypeVar, get_args
+
+from plugin.gate.counters import Kind, Take
+from plugin.gate.prices import Prices
+
+Scope = Literal["all", "key", "model", "operation"]
+Measure = Literal["requests", "tokens", "concurrent", "units"]
+Period = Literal["second", "minute", "day", "month", "none"]
+
+SCOPES, MEASURES, PERIODS = get_args(Scope), get_args(Measure), get_args(Period)
+
+EACH = "*"
+"""The subject that means every key, model or operation, each one for itself."""
+
+MOST = 2**32 - 1
+"""The greatest cap of a window; a budget may have more."""
+
+MOST_OF_A_BUDGET = 2**62
+
+_SECONDS = {"second": 1.0, "minute": 60.0, "day": 86_400.0}
+_REMEMBERED = 20_000
+_Key = TypeVar("_Key")
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """At most `cap` of something; None lifts what would hold otherwise.
+
+    `subject` is the id of a key, a model or an operation, or `EACH`; of the scope "all" it is
+    always `EACH`. Requests, tokens and units are counted in any second, minute or day, or used up
+    in a calendar month (UTC) or for good ("none"); concurrent requests have no period ("none").
+    """
+
+    scope: Scope
+    subject: str
+    measure: Measure
+    period: Period
+    cap: int | None
+
+    @property
+    def kind(self) -> Kind:
+        """How it is counted."""
+        if self.measure == "concurrent":
+            return "running"
+        return "window" if self.period in _SECONDS else "budget"
+
+    @property
+    def seconds(self) -> float:
+        """The length of its window; 0 for what has none."""
+        return _SECONDS.get(self.period, 0.0)
+
+    @property
+    def label(self) -> str:
+        """A short name, such as key-requests-minute."""
+        parts = (self.scope, self.measure, self.period)
+        return "-".join(part for part in parts if part != "none")
+
+    def counter(self, month: str) -> str:
+        """The name of its count; a budget of a month has one for each."""
+        period = month if self.period == "month" else self.period
+        return f"{self.scope}:{self.measure}:{period}:{self.subject}"
+
+
+DEFAULTS = (Limit("key", EACH, "concurrent", "none", 256),)
+"""What holds where nobody set anything: one key cannot take all of a laptop's memory."""
+
+Identity = tuple[str, str, str, str]
+
+
+def identity(limit: Limit) -> Identity:
+    """What makes it this limit and no other: everything but the cap."""
+    return limit.scope, limit.subject, limit.measure, limit.period
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The limits that a call meets at one step, each for its actual subject, and what it takes.
+
+    `takes` cost one request each, or what the operation costs in units; tokens and units of a model
+    are known only with the call: see `takes_for`.
+    """
+
+    limits: tuple[Limit, ...] = ()
+    takes: tuple[Take, ...] = ()
+    by_size: bool = field(default=False)
+    """Whether tokens or units are among them."""
+
+    def takes_for(self, tokens: int, units: int) -> tuple[Take, ...]:
+        """The same for a call that may need so many tokens, and cost so many units."""
+        if not self.by_size:
+            return self.takes
+        costs = {"tokens": tokens, "units": units}
+        return tuple(
+            Take(take.name, take.kind, take.cap, costs.get(limit.measure, 1), take.period)
+            for limit, take in zip(self.limits, self.takes, strict=True)
+        )
+
+
+class Limits:
+    """Finds what a call meets among `limits` and `DEFAULTS`; `month` (2026-11) names its budgets.
+
+    A limit for one subject goes before that for `EACH` of the same scope, measure and period.
+    """
+
+    def __init__(self, limits: Iterable[Limit], prices: Prices, month: str) -> None:
+        held = {identity(limit): limit for limit in (*DEFAULTS, *limits)}
+        self.all = tuple(held.values())
+        self.month = month
+        self._prices = prices
+        self._groups: dict[tuple[str, str, str], dict[str, Limit]] = {}
+        for limit in sorted(self.all, key=_by_patience):
+            group = self._groups.setdefault((limit.scope, limit.measure, limit.period), {})
+            group[limit.subject] = limit
+        self._admissions: dict[tuple[str, str], Plan] = {}
+        self._of_models: dict[tuple[str, str, str], Plan] = {}
+
+    def in_month(self, month: str) -> "Limits":
+        """The same limits in another month."""
+        return Limits(self.all, self._prices, month)
+
+    def at_admission(self, caller: str, action: str) -> Plan:
+        """What a call meets when it comes, before anybody knows its model."""
+        plan = self._admissions.get((caller, action))
+        if plan is None:
+            price = self._prices.of(action).call
+            plan = self._plan(
+                limit
+                for limit in self._meeting({"key": caller, "operation": action})
+                if limit.measure in {"requests", "concurrent"}
+                or (limit.measure == "units" and price)
+            )
+            plan = replace(plan, takes=plan.takes_for(0, price))
+            _remember(self._admissions, (caller, action), plan)
+        return plan
+
+    def at_model(self, caller: str, action: str, model: str) -> Plan:
+        """What it meets once its model is known: everything that was not asked before."""
+        plan = self._of_models.get((caller, action, model))
+        if plan is None:
+            subjects = {"key": caller, "operation": action, "model": model}
+            plan = self._plan(
+                limit
+                for limit in self._meeting(subjects)
+                if limit.scope == "model"
+                or limit.measure == "tokens"
+                or (limit.measure == "units" and not self._prices.of(model).is_free)
+            )
+            _remember(self._of_models, (caller, action, model), plan)
+        return plan
+
+    def of(self, subjects: dict[str, str]) -> list[Limit]:
+        """The limits for some subjects (by their scope), and those for all."""
+        return list(self._meeting(subjects))
+
+    def take(self, limit: Limit) -> Take:
+        """What one call takes of a limit with an actual subject."""
+        return Take(limit.counter(self.month), limit.kind, limit.cap or 0, period=limit.seconds)
+
+    def _meeting(self, subjects: dict[str, str]) -> Iterator[Limit]:
+        for (scope, _, _), group in self._groups.items():
+            subject = EACH if scope == "all" else subjects.get(scope)
+            limit = None if subject is None else group.get(subject) or group.get(EACH)
+            if subject is not None and limit is not None and limit.cap is not None:
+                yield replace(limit, subject=subject)
+
+    def _plan(self, limits: Iterable[Limit]) -> Plan:
+        found = tuple(limits)
+        takes = tuple(self.take(limit) for limit in found)
+        return Plan(found, takes, any(one.measure in {"tokens", "units"} for one in found))
+
+
+def _by_patience(limit: Limit) -> int:
+    """Budgets first, then the longest window: who is told when to come again is told the truth."""
+    order: Sequence[str] = ("none", "month", "day", "minute", "second")
+    return len(order) if limit.measure == "concurrent" else order.index(limit.period)
+
+
+def _remember(plans: dict[_Key, Plan], key: _Key, plan: Plan) -> None:
+    if len(plans) >= _REMEMBERED:
+        plans.clear()
+    plans[key] = plan

@@ -1,0 +1,95 @@
+"""The table of limits: what an operator set, and how workers see that it changed."""
+
+import logging
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from sqlalchemy import BigInteger, Column, Connection, Engine, Integer, String, Table, select
+
+from plugin.gate.limits import Identity, Limit, identity
+from plugin.storage.database import FAILURES, ChangeWatch, metadata
+
+log = logging.getLogger(__name__)
+
+limits = Table(
+    "limits",
+    metadata,
+    Column("scope", String(16), primary_key=True),
+    Column("subject", String(256), primary_key=True),
+    Column("measure", String(16), primary_key=True),
+    Column("period", String(16), primary_key=True),
+    Column("cap", BigInteger),
+)
+"""One row a limit that was set; no cap: nothing holds there."""
+
+limit_changes = Table(
+    "limit_changes", metadata, Column("value", Integer, primary_key=True, autoincrement=False)
+)
+"""One row, one number: moved by triggers, so that a change made by hand counts as well."""
+
+CHANGES = "limit_changes"
+
+
+class LimitStore:
+    """Lists, sets and unsets limits. Blocking: for commands and for start-up."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def list(self) -> Sequence[Limit]:
+        """Every limit that was set; what is in the table and is no limit is left out."""
+        with self._engine.connect() as connection:
+            rows = connection.execute(select(limits).order_by(*limits.primary_key)).all()
+        return [Limit(*row) for row in rows]
+
+    def set(self, limit: Limit) -> int | None:
+        """Put a limit in force, from the next request on; gives the cap that was set before."""
+        with self._engine.begin() as connection:
+            before = _remove(connection, identity(limit))
+            connection.execute(limits.insert().values((*identity(limit), limit.cap)))
+        return before
+
+    def unset(self, which: Identity) -> bool:
+        """Take a limit back, so that the default holds; False when there was none."""
+        with self._engine.begin() as connection:
+            known = connection.execute(select(limits).where(*_is(which))).first() is not None
+            _remove(connection, which)
+        return known
+
+
+def _is(which: Identity) -> list[Any]:
+    return [column == part for column, part in zip(limits.primary_key, which, strict=True)]
+
+
+def _remove(connection: Connection, which: Identity) -> int | None:
+    before = connection.execute(select(limits.c.cap).where(*_is(which))).scalar()
+    connection.execute(limits.delete().where(*_is(which)))
+    return before
+
+
+class WatchedLimits:
+    """Gives the limits that were set whenever they have changed.
+
+    While the database cannot be asked the last ones stay in force.
+    """
+
+    def __init__(self, read: Callable[[], Sequence[Limit]], watch: ChangeWatch) -> None:
+        self._read = read
+        self._watch = watch
+        self._failing = False
+
+    def changed(self) -> Sequence[Limit] | None:
+        """All of them, when they are others than last time; None when nothing changed."""
+        try:
+            settled = self._watch.moved()
+            if settled is None:
+                return None
+            found = self._read()
+            settled()
+        except FAILURES:
+            if not self._failing:
+                log.exception("the limits cannot be read; those last read stay in force")
+            self._failing = True
+            return None
+        self._failing = False
+        return found

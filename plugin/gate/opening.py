@@ -1,0 +1,48 @@
+"""Opens the gate of a worker, and looks after what it shares with the others."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, closing
+from pathlib import Path
+
+from plugin.errors import CannotRun
+from plugin.gate.admission import Book, Gate
+from plugin.gate.limits_store import WatchedLimits
+from plugin.gate.prices import Prices
+from plugin.gate.queue import Queue, Room
+from plugin.gate.shared_counters import SharedCounters
+
+COUNTERS = "counters.bin"
+"""The file in the data directory that holds what limits are counted in."""
+
+_EVERY = 1.0
+
+
+@asynccontextmanager
+async def open_gate(
+    directory: Path, watched: WatchedLimits, prices: Prices, room: Room, book: Book | None = None
+) -> AsyncIterator[Gate]:
+    """The gate, with the counts in `directory`; calls may wait as far as there is `room`."""
+    try:
+        counters = SharedCounters(directory / COUNTERS)
+    except OverflowError as error:
+        raise CannotRun(f"PLUGIN_WORKERS: {error} cannot share their counts") from None
+    with closing(counters):
+        queue = Queue(counters, room) if room.most else None
+        gate = Gate(counters, prices, watched, book, queue)
+        looking = asyncio.create_task(_look_after(gate, counters))
+        try:
+            yield gate
+        finally:
+            looking.cancel()
+            await asyncio.wait({looking})
+            if queue is not None:
+                await queue.close()
+
+
+async def _look_after(gate: Gate, counters: SharedCounters) -> None:
+    """See whether a worker was killed, and whether a month has begun."""
+    while True:
+        await asyncio.sleep(_EVERY)
+        counters.bury_the_dead()
+        gate.tick()
