@@ -7,8 +7,9 @@ so that worker and number name a call for good. `["o", number, *Call]` is a call
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import product
+from operator import itemgetter
 from typing import Any, NamedTuple, get_args
 from zlib import crc32
 
@@ -186,9 +187,10 @@ def _checked(line: bytes) -> Entry | None:
 
 
 def _entry_of(fields: Any) -> Entry | None:
-    if not isinstance(fields, list) or tuple(map(type, fields)) not in _FORMS:
+    if not isinstance(fields, list):
         return None
-    if not all(-_MOST <= value <= _MOST for value in fields if type(value) is int):
+    numbers_of = _FORMS.get(tuple(map(type, fields)))
+    if numbers_of is None or not _hold(numbers_of(fields)):
         return None
     kind, number, *rest = fields
     match kind:
@@ -201,11 +203,16 @@ def _entry_of(fields: Any) -> Entry | None:
     return None
 
 
-def _forms(*shapes: type) -> Iterator[tuple[type, ...]]:
-    """Every row of types that an entry may have."""
+def _hold(numbers: tuple[int, ...]) -> bool:
+    return max(numbers) <= _MOST and min(numbers) >= -_MOST
+
+
+def _forms(*shapes: type) -> Iterator[tuple[tuple[type, ...], Callable[[Any], tuple[int, ...]]]]:
+    """Every row of types that an entry may have, and what gives its numbers."""
     of_all = [kind for shape in shapes for kind in shape.__annotations__.values()]
-    yield from product((str,), (int,), *(get_args(kind) or (kind,) for kind in of_all))
+    for form in product((str,), (int,), *(get_args(kind) or (kind,) for kind in of_all)):
+        yield form, itemgetter(*(at for at, kind in enumerate(form) if kind is int))
 
 
 _OF_CALL = len(Call._fields)
-_FORMS = frozenset((*_forms(Call), *_forms(Call, Outcome), *_forms(Act)))
+_FORMS = dict((*_forms(Call), *_forms(Call, Outcome), *_forms(Act)))

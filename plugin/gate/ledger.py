@@ -22,7 +22,7 @@ from plugin.gate.journal import is_held, journals
 from plugin.gate.ledger_batch import Batch, ReadByAnother, bury, put
 from plugin.gate.ledger_tables import ledger_journals, ledger_open
 from plugin.gate.writer_lock import WriterLock
-from plugin.storage.database import FAILURES, open_blocking
+from plugin.storage.database import FAILURES, open_for_batches
 
 log = logging.getLogger(__name__)
 
@@ -53,7 +53,7 @@ class LedgerWriter:
         self._clock = clock
         self._every = every
         self._lost_after = lost_after
-        self._database = open_blocking(url)
+        self._database = open_for_batches(url)
         self._lock = WriterLock(directory / "writer.lock")
         self._turn = threading.Lock()
         self._wake = threading.Event()

@@ -33,12 +33,15 @@ class Verdict:
     faults: Sequence[Fault]
 
 
-def verify(database: Engine) -> Verdict:
-    """Recompute the chain up to its first fault, and the balances if there is none."""
+def verify(database: Engine, kept: tuple[int, bytes] | None = None) -> Verdict:
+    """Recompute the chain up to its first fault, and the balances if there is none.
+
+    `kept` is a row's number and hash, as an earlier verdict had them.
+    """
     with database.connect() as connection:
         # One state of the database, whoever writes meanwhile.
         connection.exec_driver_sql("BEGIN")
-        walk = _Walk()
+        walk = _Walk(kept)
         found = next(walk.faults(connection), None)
         faults = [*_of_balances(connection, walk.sums)] if found is None else [found]
         connection.rollback()
@@ -48,7 +51,8 @@ def verify(database: Engine) -> Verdict:
 class _Walk:
     """Along the rows: where it stands, and what they add up to."""
 
-    def __init__(self) -> None:
+    def __init__(self, kept: tuple[int, bytes] | None) -> None:
+        self._kept = kept or (0, START)
         self.serial = 0
         self.hash = START
         self.sums: dict[Balance, Sums] = {}
@@ -81,6 +85,8 @@ class _Walk:
             yield Fault(
                 serial, f"row {serial} was changed, or stands in another's place ({_told(fields)})"
             )
+        if serial == self._kept[0] and hashed != self._kept[1]:
+            yield Fault(serial, f"row {serial} is not the one that was there at the earlier check")
         self.serial, self.hash = serial, hashed
 
     def _end(self, head: Any) -> Iterator[Fault]:
@@ -93,6 +99,9 @@ class _Walk:
             )
         elif head.hash != self.hash:
             yield Fault(self.serial, f"row {self.serial} is not the one that was written last")
+        elif self.serial < self._kept[0]:
+            there = f"row {self._kept[0]} was there at the earlier check"
+            yield Fault(self.serial + 1, f"row {self.serial + 1} is missing: {there}")
 
 
 def _told(fields: Sequence[Any]) -> str:

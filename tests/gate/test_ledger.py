@@ -408,7 +408,7 @@ def test_flush_gives_up(world: World) -> None:
 def test_a_locked_database_only_takes_time(
     world: World, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("plugin.gate.ledger.open_blocking", _impatient)
+    monkeypatch.setattr("plugin.gate.ledger.open_for_batches", _impatient)
     with world.journal("w") as journal, world.writer() as writer:
         journal.settled(journal.opened(call(1)), call(1), outcome())
         with world.database.connect() as connection:
@@ -606,3 +606,34 @@ def test_the_clock_of_the_writer_dates_its_acts(world: World) -> None:
         world.drain()
     (act,) = world.rows("act")
     assert act["time"] == int(NOW * 1_000_000)
+
+
+def test_a_full_disk_under_the_database_only_takes_time(world: World) -> None:
+    """A real refusal: the database may not grow for a while, and the journal may."""
+    program = """if True:
+        import os, resource, signal, sys, time
+        from pathlib import Path
+        from plugin.gate.journal import Journal
+        from plugin.gate.ledger import LedgerWriter
+        from tests.gate.ledger_world import call, outcome
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        journal = Journal(Path(sys.argv[1]), time.time, part_size=10_000)
+        for number in range(1, 2_001):
+            journal.settled(journal.opened(call(number)), call(number), outcome())
+        _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+        writer = LedgerWriter(Path(sys.argv[1]), sys.argv[2], time.time)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, hard))
+        print(writer.drain(), writer.drain())
+        resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
+        print(writer.drain())
+    """
+    done = subprocess.run(  # noqa: S603 - our own words
+        [sys.executable, "-c", program, str(world.journals), world.url],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.split() == ["False", "False", "True"]
+    assert "stays where it is" in done.stderr
+    assert Counter(world.ids()) == Counter(f"req_{number}" for number in range(1, 2_001))
+    assert world.faults() == []

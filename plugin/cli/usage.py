@@ -1,0 +1,217 @@
+"""`plugin usage`: calls, tokens and units by day or month, as tables, bars, CSV or JSON."""
+
+import csv
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from enum import Enum
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+    from plugin.gate.ledger_reader import Balance
+
+_EPOCH = date(1970, 1, 1)
+_GROUPS = {"key": "key", "model": "model", "operation": "action"}
+"""What one may sum up by, and what the ledger calls it."""
+
+MEASURES = ("calls", "tokens_in", "tokens_out", "units")
+
+FORM = {False: "%Y-%m-%d", True: "%Y-%m"}
+
+
+class Measure(Enum):
+    """What the bars show."""
+
+    calls = "calls"
+    tokens = "tokens"
+    units = "units"
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """What was used in a period, of one group; `groups` are in the order asked for."""
+
+    period: str
+    groups: tuple[str, ...]
+    calls: int = 0
+    tokens_in: int = 0
+    tokens_out: int = 0
+    units: int = 0
+
+    @property
+    def tokens(self) -> int:
+        """In and out."""
+        return self.tokens_in + self.tokens_out
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What a command was asked for, and what there is."""
+
+    first: date
+    last: date
+    monthly: bool
+    by: Sequence[str]
+    lines: Sequence[Line]
+
+    @property
+    def total(self) -> Line:
+        """All of it."""
+        return _summed("total", (), self.lines)
+
+    @property
+    def periods(self) -> list[str]:
+        """Each day or month from the first one that was used, those without a call as well."""
+        if not self.lines:
+            return []
+        count = (self.last - self.first).days + 1
+        days = (self.first + timedelta(days=number) for number in range(count))
+        named = dict.fromkeys(day.strftime(FORM[self.monthly]) for day in days)
+        return [period for period in named if period >= self.lines[0].period]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(usage)
+
+
+def usage(  # noqa: PLR0913 - a command has many options
+    by: Annotated[
+        str | None, typer.Option(help="Any of key, model, operation; comma-separated.")
+    ] = None,
+    since: Annotated[
+        str | None, typer.Option("--from", metavar="DATE", help="First day, such as 2026-11-01.")
+    ] = None,
+    until: Annotated[
+        str | None, typer.Option("--to", metavar="DATE", help="Last day; today by default.")
+    ] = None,
+    chart: Annotated[Measure, typer.Option(help="What the bars show.")] = Measure.calls,
+    *,
+    monthly: Annotated[
+        bool, typer.Option("--month/--day", help="Sum up by month, or by day (the default).")
+    ] = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Show what was used: calls, tokens and units, of the last 30 days or 12 months.
+
+    Days are in UTC. Units are what calls cost by the price table.
+    """
+    from plugin.cli.ledger import open_ledger
+    from plugin.settings import load
+
+    groups = _groups(by)
+    first, last = _span(since, until, monthly=monthly)
+    with open_ledger(load()) as database:
+        lines = _lines(database, first, last, groups, monthly=monthly)
+    found = Usage(first, last, monthly, groups, lines)
+    if as_json:
+        _print_json(found)
+    elif as_csv:
+        _print_csv(found)
+    else:
+        from plugin.cli.usage_chart import print_usage
+
+        print_usage(found, chart.value)
+
+
+def _groups(given: str | None) -> list[str]:
+    from plugin.errors import CannotRun
+
+    named = list(dict.fromkeys(part.strip() for part in (given or "").split(",") if part.strip()))
+    unknown = [name for name in named if name not in _GROUPS]
+    if unknown:
+        raise CannotRun(f"--by knows key, model and operation, not {', '.join(unknown)}")
+    return named
+
+
+def _span(since: str | None, until: str | None, *, monthly: bool) -> tuple[date, date]:
+    from plugin.errors import CannotRun
+
+    last = _day(until, "--to") or datetime.now(UTC).date()
+    first = _day(since, "--from")
+    if first is None:
+        year_ago = last.replace(day=1) - timedelta(days=334)
+        first = year_ago.replace(day=1) if monthly else last - timedelta(days=29)
+    if first > last:
+        raise CannotRun(f"--from {first} lies behind --to {last}")
+    return first, last
+
+
+def _day(text: str | None, option: str) -> date | None:
+    from plugin.errors import CannotRun
+
+    if text is None:
+        return None
+    try:
+        return date.fromisoformat(text.strip())
+    except ValueError:
+        raise CannotRun(f"{option} {text} is no day; write one such as 2026-11-23") from None
+
+
+def _lines(
+    database: "Engine", first: date, last: date, groups: Sequence[str], *, monthly: bool
+) -> list[Line]:
+    from plugin.gate.ledger_reader import balances
+
+    days = ((first - _EPOCH).days, (last - _EPOCH).days)
+    found = balances(database, *days, [_GROUPS[name] for name in groups])
+    names = _names(database) if "key" in groups else {}
+    parts: dict[tuple[str, tuple[str, ...]], list[Balance]] = {}
+    for balance in found:
+        period = (_EPOCH + timedelta(days=balance.day)).strftime(FORM[monthly])
+        group = tuple(_name(balance, name, names) for name in groups)
+        parts.setdefault((period, group), []).append(balance)
+    lines = [_summed(period, group, part) for (period, group), part in parts.items()]
+    return sorted(lines, key=lambda line: (line.period, -line.calls, line.groups))
+
+
+def _summed(period: str, groups: tuple[str, ...], part: "Sequence[Balance | Line]") -> Line:
+    sums = (sum(getattr(one, measure) for one in part) for measure in MEASURES)
+    return Line(period, groups, *sums)
+
+
+def _name(balance: "Balance", group: str, names: dict[str, str]) -> str:
+    value: str = getattr(balance, _GROUPS[group]) or "-"
+    return names.get(value, value) if group == "key" else value
+
+
+def _names(database: "Engine") -> dict[str, str]:
+    """What keys are called; one whose name another has as well goes by its id too."""
+    import time
+
+    from plugin.auth.keys import KeyStore
+
+    named = {record.id: record.name for record in KeyStore(database, time.time).list()}
+    several = {name for name in named.values() if [*named.values()].count(name) > 1}
+    return {key: f"{name} ({key})" if name in several else name for key, name in named.items()}
+
+
+def _print_json(found: Usage) -> None:
+    rows = [
+        {
+            "period": line.period,
+            **dict(zip(found.by, line.groups, strict=True)),
+            **{measure: getattr(line, measure) for measure in MEASURES},
+        }
+        for line in found.lines
+    ]
+    total = {measure: getattr(found.total, measure) for measure in MEASURES}
+    said = {"from": str(found.first), "to": str(found.last), "rows": rows, "total": total}
+    typer.echo(json.dumps(said, ensure_ascii=False))
+
+
+def _print_csv(found: Usage) -> None:
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerow(("period", *found.by, *MEASURES))
+    for line in found.lines:
+        sums = (getattr(line, measure) for measure in MEASURES)
+        # a name that begins like a formula is one to a spreadsheet
+        named = (f"'{name}" if name[:1] in "=+@\t\r" else name for name in line.groups)
+        writer.writerow((line.period, *named, *sums))
