@@ -24,6 +24,9 @@ _NOT_YET = frozenset({401, 503})
 _QUICK = frozenset({"/tokenize", "/detokenize", "/apply-template"})
 """What is answered without decoding, and so without waiting for a place."""
 
+_JUST_COME = 0.25
+"""Seconds for which a request may have waited and still be counted as coming after the stop."""
+
 _PARAMS = {"/v1/completions": "prompt", "/v1/embeddings": "input"}
 """Where a prompt stands that is too long, if not in the messages."""
 
@@ -54,6 +57,8 @@ class Link:
             "vectors": asyncio.Semaphore(at_once),
         }
         self._missed = self._asked_last = -math.inf
+        self._ended: int | None = None
+        self._ended_at = -math.inf
 
     def context(self) -> int:
         """How many tokens a text may have, prompt and answer together; 0 while nobody knows."""
@@ -90,15 +95,38 @@ class Link:
     ) -> AsyncIterator[Streamed]:
         content = orjson.dumps(body, option=orjson.OPT_NON_STR_KEYS)
         place: AbstractAsyncContextManager[None] = self._places[server]
+        under = self._state.read().pid, self._clock()
         async with nullcontext() if path in _QUICK else place, AsyncExitStack() as stack:
-            answer = await self._open(stack, server, path, content)
+            self._check_not_outlived(*under)
+            answer = await self._open(stack, server, path, content, under)
             try:
                 yield answer
             except SourceUnavailable as error:
+                self._notice_end(under[0])
                 raise broken_off() from error
 
+    def _check_not_outlived(self, pid: int | None, came: float) -> None:
+        """Whoever waited when the engine stopped hears of it.
+
+        With all of them in front once more, a request that comes now would wait as long as they
+        take together.
+        """
+        if pid is not None and pid != self._state.read().pid:
+            self._notice_end(pid)
+        if pid is not None and pid == self._ended and came < self._ended_at - _JUST_COME:
+            raise broken_off()
+
+    def _notice_end(self, pid: int | None) -> None:
+        if pid != self._ended:
+            self._ended, self._ended_at = pid, self._clock()
+
     async def _open(
-        self, stack: AsyncExitStack, server: Server, path: str, content: bytes
+        self,
+        stack: AsyncExitStack,
+        server: Server,
+        path: str,
+        content: bytes,
+        under: tuple[int | None, float],
     ) -> Streamed:
         gone: EngineState | None = None
         while True:
@@ -107,8 +135,10 @@ class Link:
                 sent = self._send(state, server, path, content)
                 answer = await stack.enter_async_context(sent)
             except SourceUnavailable as error:
+                self._notice_end(state.pid)
                 if not _never_reached(error):
                     raise broken_off() from error
+                self._check_not_outlived(*under)
                 gone = state
                 continue
             if answer.status == 200:  # noqa: PLR2004

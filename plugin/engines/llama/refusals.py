@@ -1,5 +1,6 @@
 """What the embedded engine answers instead of a result, as an error for the caller."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,6 +16,11 @@ from plugin.errors import (
 _RETRY = {"retry-after": "1"}
 _LONGEST = 500
 """Characters of the engine's own text that are passed on."""
+
+_TOO_LARGE = re.compile(r"\((\d+) tokens\) is too large to process")
+"""What the vectors' server says of a text that is longer than all of its slots together."""
+
+_VECTORS_CONTEXT = 512
 
 
 def unavailable(detail: str) -> EngineUnavailable:
@@ -46,6 +52,9 @@ def told_refusal(
     text = str(told.get("message", ""))[:_LONGEST]
     if told.get("type") == "exceed_context_size_error":
         return too_long(told.get("n_prompt_tokens"), told.get("n_ctx"), param)
+    too_large = _TOO_LARGE.search(text)
+    if too_large:
+        return too_long(too_large[1], _VECTORS_CONTEXT, param)
     if status == 400 or told.get("code") == 400:  # noqa: PLR2004
         return InvalidRequest(f"The embedded model cannot carry this out: {text}")
     return unavailable(f"The embedded engine failed: {text or f'status {status}'}. Try again.")
