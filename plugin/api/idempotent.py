@@ -1,0 +1,180 @@
+"""Calls with the header Idempotency-Key: carried out once, answered as often as they are sent.
+
+The answer is held back until it is stored; that of a stream goes out as it comes, but for its end.
+Operations run to their end when the caller leaves, as he will ask for the answer again. Whoever
+leaves an engine stops it, which changes nothing, and his key is free.
+"""
+
+import re
+from collections.abc import Iterable
+from functools import partial
+
+from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from plugin.api.exception_handlers import problem
+from plugin.api.middleware import Exchange
+from plugin.api.openai_errors import speaks_openai
+from plugin.api.route_table import Entry
+from plugin.api.spooled_body import SpooledBody
+from plugin.api.v1.answering import while_there
+from plugin.errors import LimitReached
+from plugin.gate.admission import REPLAYED
+from plugin.gate.idempotency import Claim, Idempotency
+from plugin.gate.idempotency_errors import AnswerNotKept, InvalidKey, KeyBusy, KeyInUse
+from plugin.gate.idempotency_store import Answer, Name
+
+LARGEST_ANSWER = 1_048_576
+"""Bytes of an answer that are kept; what became of a larger one: see `_Answering.keep`."""
+
+_HEADER = b"idempotency-key"
+_KEY = re.compile(rb"[ -~]{1,255}")
+_MARK = (b"idempotency-replayed", b"true")
+_IN_VAIN = (b"x-should-retry", b"false")
+_FAILED = 500
+_ASK_AGAIN = frozenset({429, 503})
+_OF_THE_MOMENT = re.compile(
+    rb"date|server|connection|transfer-encoding|x-request-id|openai-processing-ms"
+    rb"|retry-after(-ms)?|(x-)?ratelimit.*"
+)
+# An old SDK asks these without end when it reads 409.
+_NEVER_CONFLICT = ("/edits", "/embeddings")
+
+
+def app_of(entry: Entry, scope: Scope) -> ASGIApp:
+    """What answers a request for `entry`; a POST with a key is answered once."""
+    if scope["method"] == "POST" and entry.access is not None:
+        for name, _ in scope["headers"]:
+            if name == _HEADER:
+                return partial(_once, entry)
+    return entry.app
+
+
+async def _once(entry: Entry, scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer a request with a key by `entry`, or as an equal one was answered.
+
+    Raises the errors of `plugin.gate.idempotency_errors`, and what must not be kept.
+    """
+    keys: Idempotency = scope["app"].state.services.idempotency
+    name = Name(scope["plugin.caller"].id, _key(scope["headers"]))
+    with SpooledBody(scope) as body:
+        await body.read(receive)
+        found = await _claim(keys, name, body, scope["path"])
+        if isinstance(found, Answer):
+            await _replay(found, scope, send)
+            return
+        try:
+            await _Answering(found, scope, send).run(entry, body)
+        finally:
+            found.free()
+
+
+def _key(headers: Iterable[tuple[bytes, bytes]]) -> str:
+    first, *more = [value for name, value in headers if name == _HEADER]
+    if more or not _KEY.fullmatch(first):
+        raise InvalidKey
+    return first.decode()
+
+
+async def _claim(keys: Idempotency, name: Name, body: SpooledBody, path: str) -> Claim | Answer:
+    try:
+        return await while_there(body.rest, keys.claim(name, body.fingerprint()))
+    except KeyInUse:
+        if speaks_openai(path) and path.endswith(_NEVER_CONFLICT):
+            raise KeyBusy from None
+        raise
+
+
+async def _replay(answer: Answer, scope: Scope, send: Send) -> None:
+    if answer.body is None:
+        raise AnswerNotKept(answer.status)
+    exchange: Exchange = scope["plugin.exchange"]
+    exchange.notes["ended"] = REPLAYED
+    headers = [*answer.headers, _MARK]
+    if answer.status >= _FAILED and _IN_VAIN not in headers:
+        headers.append(_IN_VAIN)
+    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+    await send({"type": "http.response.body", "body": answer.body})
+
+
+class _Answering:
+    """One call that is carried out: its answer on the way to the caller and into the store."""
+
+    def __init__(self, claim: Claim, scope: Scope, send: Send) -> None:
+        self._claim = claim
+        self._scope = scope
+        self._send = send
+        self._exchange: Exchange = scope["plugin.exchange"]
+        self._of_gpt_api = speaks_openai(scope["path"])
+        self._start: Message | None = None
+        self._held: list[Message] = []
+        self._holds = True
+        self._pieces: list[bytes] = []
+        self._size = 0
+
+    async def run(self, entry: Entry, body: SpooledBody) -> None:
+        """Carry the call out, with what it raises as its answer."""
+        receive = body.again if self._of_gpt_api else body.again_and_stay
+        try:
+            await entry.app(self._scope, receive, self._take)
+        except (ClientDisconnect, LimitReached):
+            raise  # nothing was done, or nothing that changes anything
+        except Exception as error:
+            if self._exchange.status is not None:
+                raise
+            self._forget()
+            answer = problem(error, entry.route, self._exchange.request_id)
+            await answer.send(self._take, self._exchange.request_id, self._scope["path"])
+
+    async def _take(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self._start = message
+            names = {name.lower() for name, _ in message.get("headers", ())}
+            self._holds = b"content-length" in names
+        elif message["type"] == "http.response.body":
+            self._collect(message.get("body", b""))
+            if not message.get("more_body", False):
+                await self._keep()
+                self._holds = False
+        self._held.append(message)
+        if not self._holds:
+            await self._pass_on()
+
+    def _collect(self, piece: bytes) -> None:
+        self._size += len(piece)
+        if self._size <= LARGEST_ANSWER:
+            self._pieces.append(piece)
+        else:
+            self._pieces.clear()
+            self._holds = False
+
+    async def _keep(self) -> None:
+        """Store the answer, if it is one that shall be given again.
+
+        Below /v1 one that is too large is forgotten, as asking again changes nothing; that of an
+        operation is remembered without its body.
+        """
+        assert self._start is not None  # noqa: S101 - ASGI has a start before a body
+        status = self._start["status"]
+        too_large = self._size > LARGEST_ANSWER
+        if self._of_gpt_api and (
+            too_large or status in _ASK_AGAIN or "ended" in self._exchange.notes
+        ):
+            return
+        headers = tuple(
+            (name.lower(), value)
+            for name, value in self._start.get("headers", ())
+            if not _OF_THE_MOMENT.fullmatch(name.lower())
+        )
+        body = None if too_large else b"".join(self._pieces)
+        await self._claim.keep(Answer(status, headers, body))
+
+    async def _pass_on(self) -> None:
+        held, self._held = self._held, []
+        for message in held:
+            await self._send(message)
+
+    def _forget(self) -> None:
+        """An answer was begun and not sent; an error takes its place."""
+        self._start, self._held, self._pieces, self._size = None, [], [], 0
+        self._holds = True
