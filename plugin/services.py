@@ -28,6 +28,7 @@ from plugin.engines.llama.state import FILE, StateFile
 from plugin.engines.upstream import Address, Upstream
 from plugin.errors import CannotRun
 from plugin.gate.admission import Gate
+from plugin.gate.idempotency import Idempotency
 from plugin.gate.limits_store import CHANGES, LimitStore, WatchedLimits
 from plugin.gate.opening import open_gate
 from plugin.gate.prices import Price, Prices
@@ -61,6 +62,7 @@ class Services:
     embedder: Embedder | None
     meaning: Meaning | None
     gate: Gate
+    idempotency: Idempotency
 
     async def ready(self) -> bool:
         """Whether the database answers."""
@@ -106,6 +108,7 @@ async def open_services(
         reader = open_blocking(url, wait=0)
         stack.callback(reader.dispose)
         gate = await stack.enter_async_context(_open_gate(settings, reader))
+        idempotency = await stack.enter_async_context(_open_idempotency(settings))
         watch = ChangeWatch(url, "api_key_changes")
         stack.callback(watch.close)
         keys = KeyRing(KeyStore(reader, time.time).list, watch, time.time)
@@ -135,6 +138,7 @@ async def open_services(
         yield Services(
             *(database, bearer, http, weather, catalog, files, usage, Phrases(), embedder, meaning),
             gate=gate,
+            idempotency=idempotency,
         )
 
 
@@ -153,6 +157,20 @@ async def _open_gate(settings: Settings, reader: SqlEngine) -> AsyncIterator[Gat
             yield gate
     finally:
         watch.close()
+
+
+@asynccontextmanager
+async def _open_idempotency(settings: Settings) -> AsyncIterator[Idempotency]:
+    engine = open_blocking(settings.database, wait=1.0)
+    try:
+        keys = Idempotency(engine, settings.data_dir / "holders", time.time)
+        keys.start()
+        try:
+            yield keys
+        finally:
+            await keys.close()
+    finally:
+        engine.dispose()
 
 
 async def open_catalog(stack: AsyncExitStack, settings: Settings) -> Catalog:

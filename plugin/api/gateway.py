@@ -10,6 +10,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from plugin.api.direct_route import machinery_app, operation_app
 from plugin.api.exception_handlers import problem
+from plugin.api.idempotent import app_of
 from plugin.api.middleware import CALLER_LEFT, Exchange
 from plugin.api.openai_errors import speaks_openai, unknown_url
 from plugin.api.route_table import Entry, RouteTable
@@ -112,7 +113,7 @@ class Gateway:
             scope["app"] = self._app
             scope["endpoint"] = entry.route.endpoint
             scope["path_params"] = dict(params)
-            await entry.app(scope, receive, send)
+            await app_of(entry, scope)(scope, receive, send)
         except ClientDisconnect:
             exchange.notes.setdefault("ended", CALLER_LEFT)  # nobody is there to answer
         except Exception as error:

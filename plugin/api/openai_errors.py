@@ -11,6 +11,7 @@ from plugin.errors import (
     NotFound,
     UpstreamRefused,
 )
+from plugin.gate.idempotency_errors import KeyReused
 
 PREFIX = "/v1"
 
@@ -39,10 +40,12 @@ def unknown_url(method: str, path: str) -> UnknownUrl:
 
 
 def status_of(error: Exception, status: int) -> int:
-    """The status of an error in the GPT API, which knows no 422."""
+    """The status of an error in the GPT API, which knows no 422 for arguments."""
     match error:
         case UpstreamRefused():
             return error.answered[0]
+        case KeyReused():
+            return status  # as other services answer it, and as its clients know it
     return 400 if status == InvalidArguments.status else status
 
 

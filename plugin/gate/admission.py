@@ -26,6 +26,9 @@ _NOTHING = Taken((), ())
 WHOLE = "whole"
 """How a call ended that ended well."""
 
+REPLAYED = "replayed"
+"""The same for one that got the stored answer of an equal one: it costs nothing."""
+
 
 class Book(Protocol):
     """Where calls are written down; see `Journal`."""
@@ -227,6 +230,7 @@ class Admission:
         self._settled = True
         gate, call = self._gate, self._call
         failed = ending.status is not None and ending.status >= _FAILED
+        failed = failed or ending.ended == REPLAYED
         own = 0 if failed else call.reserved - self._units
         units = own + self._units_of_model(ending, failed=failed)
         self._settle(self._plan, self._taken, ending, own)
