@@ -2,7 +2,15 @@
 
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Sequence
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Collection,
+    Iterable,
+    Iterator,
+    Sequence,
+)
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from importlib.metadata import version
 from typing import Any
@@ -29,9 +37,10 @@ from plugin.api.v1 import (
     usage,
 )
 from plugin.auth.caller import Caller
+from plugin.errors import CannotRun
 from plugin.gate.admission import Admission, Gate
-from plugin.operations import access_of, discover
-from plugin.services import fixed_keys, model_aliases, open_services
+from plugin.operations import Access, access_of, discover
+from plugin.services import fixed_keys, model_aliases, model_ids, open_services
 from plugin.settings import Settings, load
 
 _DISTRIBUTION = "gpt-plugin"
@@ -59,6 +68,7 @@ def create_app(settings: Settings | None = None) -> ASGIApp:
     settings = settings or load()
     fixed_keys(settings)  # read again when they are used; here a wrong one is one line
     model_aliases(settings)  # the same
+    _check_prices(settings)
     records = _access_log(settings)
     operations = discover(settings.operations, settings.built_in)
     doors = open_doors(operations, settings)
@@ -140,9 +150,32 @@ def scopes(settings: Settings) -> list[str]:
 
 
 def _scopes(operations: Iterable[APIRouter]) -> list[str]:
+    return sorted({access.scope for access in _declared(operations)})
+
+
+def actions(settings: Settings) -> list[str]:
+    """Every operation by its id, the endpoints of the GPT API among them."""
+    routers = (*GPT_API, *discover(settings.operations, settings.built_in))
+    return sorted({access.action for access in _declared(routers)})
+
+
+def _declared(operations: Iterable[APIRouter]) -> Iterator[Access]:
     routes = (route for router in operations for route in iter_route_contexts(router.routes))
     found = (access_of(route.endpoint) for route in routes if route.endpoint is not None)
-    return sorted({access.scope for access in found if access is not None})
+    return (access for access in found if access is not None)
+
+
+def _check_prices(settings: Settings) -> None:
+    """Refuse a price for what is not there: what it was meant for would be free."""
+    if not settings.prices:
+        return
+    known = {*model_ids(settings), *actions(settings)}
+    for name in settings.prices:
+        if name not in known:
+            raise CannotRun(
+                f"PLUGIN_PRICES: {name!r} is no model's own name and no operation's id; "
+                f"there is {', '.join(sorted(known))}"
+            )
 
 
 def _access_log(settings: Settings) -> AccessLog | None:

@@ -186,9 +186,14 @@ async def open_catalog(stack: AsyncExitStack, settings: Settings) -> Catalog:
 
 def model_aliases(settings: Settings) -> dict[str, str]:
     """Every other name of a model; raises `CannotRun` for one that leads to nothing."""
+    return alias_table(settings.model_aliases, model_ids(settings))
+
+
+def model_ids(settings: Settings) -> list[str]:
+    """The models' own names."""
     near = embedded_models(settings.engine_context) if settings.engine == "embedded" else []
     far = [model.id for upstream in settings.upstreams for model in upstream.models]
-    return alias_table(settings.model_aliases, [*far, *(model.id for model in near)])
+    return list(dict.fromkeys([*far, *(model.id for model in near)]))
 
 
 async def _open_upstreams(

@@ -7,9 +7,17 @@ The draft is draft-ietf-httpapi-ratelimit-headers-10: `RateLimit-Policy` says wh
 from collections.abc import Sequence
 from math import ceil
 
+from plugin.gate.counters import Level
+from plugin.gate.limits import Limit
 from plugin.gate.refusals import Standing
 
-_UNITS = {"concurrent": "concurrent-requests", "tokens": "tokens", "units": "units"}
+_UNITS = {
+    "requests": "",
+    "concurrent": ';qu="concurrent-requests"',
+    "tokens": ';qu="tokens"',
+    "units": ';qu="units"',
+}
+_WINDOWS = {"second": 1, "minute": 60, "day": 86_400}
 
 # Where there is no limit: the greatest number that every client can read.
 _UNLIMITED = b"2147483647"
@@ -28,13 +36,19 @@ Headers = list[tuple[bytes, bytes]]
 
 def limit_headers(standing: Sequence[Standing], *, openai: bool) -> Headers:
     """The headers of an answer; with `openai` its six are there even where there is no limit."""
+    # what is met at both steps is told as it stands after the later one
+    met = {
+        label: (limit, level)
+        for plan, levels in standing
+        for label, limit, level in zip(plan.labels, plan.limits, levels, strict=True)
+    }
     headers: Headers = []
-    if standing:
-        policies = ", ".join([_policy(one) for one in standing])
-        levels = ", ".join([_level(one) for one in standing])
+    if met:
+        policies = ", ".join([_policy(label, limit) for label, (limit, _) in met.items()])
+        levels = ", ".join([_level(label, *one) for label, one in met.items()])
         headers = [(b"ratelimit-policy", policies.encode()), (b"ratelimit", levels.encode())]
     for measure in _MEASURES:
-        found = [one for one in standing if one[0].measure == measure]
+        found = [one for one in met.values() if one[0].measure == measure]
         if found:
             headers += _tightest(measure, found)
         elif openai:
@@ -42,22 +56,19 @@ def limit_headers(standing: Sequence[Standing], *, openai: bool) -> Headers:
     return headers
 
 
-def _policy(one: Standing) -> str:
-    limit = one[0]
-    unit = _UNITS.get(limit.measure)
-    window = f";w={limit.seconds:.0f}" if limit.seconds else ""
-    return f'"{limit.label}";q={limit.cap}{window}' + (f';qu="{unit}"' if unit else "")
+def _policy(label: str, limit: Limit) -> str:
+    window = f";w={_WINDOWS[limit.period]}" if limit.period in _WINDOWS else ""
+    return f'"{label}";q={limit.cap}{window}{_UNITS[limit.measure]}'
 
 
-def _level(one: Standing) -> str:
-    limit, level = one
-    reset = f";t={ceil(level.reset)}" if limit.seconds else ""
-    return f'"{limit.label}";r={level.left}{reset}'
+def _level(label: str, limit: Limit, level: Level) -> str:
+    reset = f";t={ceil(level.reset)}" if limit.period in _WINDOWS else ""
+    return f'"{label}";r={level.left}{reset}'
 
 
-def _tightest(measure: str, standing: Sequence[Standing]) -> Headers:
+def _tightest(measure: str, met: Sequence[tuple[Limit, Level]]) -> Headers:
     """OpenAI's three, for the limit with the least left."""
-    limit, level = min(standing, key=lambda one: one[1].left)
+    limit, level = min(met, key=lambda one: one[1].left)
     values = (b"%d" % (limit.cap or 0), b"%d" % level.left, _duration(level.reset))
     return list(zip(_NAMES[measure], values, strict=True))
 

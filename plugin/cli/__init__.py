@@ -11,6 +11,7 @@ _GROUPS = (
     "models",
     "keys",
     "limits",
+    "limits",
     "usage",
     "ledger",
     "api",

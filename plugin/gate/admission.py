@@ -1,10 +1,9 @@
 """One call let through: what it took of its limits, what it may cost, and its end, told once."""
 
 import time
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Protocol
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import NamedTuple, Protocol
 
 import orjson
 
@@ -12,7 +11,7 @@ from plugin.auth.caller import Caller
 from plugin.errors import LimitReached
 from plugin.gate.counters import Counters, Refusal, Taken
 from plugin.gate.entries import Call, Outcome
-from plugin.gate.limits import Limit, Limits, Plan
+from plugin.gate.limits import Limit, Limits, Plan, month_of
 from plugin.gate.limits_store import WatchedLimits
 from plugin.gate.prices import Bound, Prices
 from plugin.gate.queue import Queue
@@ -43,8 +42,7 @@ class Book(Protocol):
         """It has ended."""
 
 
-@dataclass(frozen=True, slots=True)
-class Ending:
+class Ending(NamedTuple):
     """How a call ended: `status` None where nobody was answered, tokens by the engine's count."""
 
     status: int | None
@@ -53,6 +51,8 @@ class Ending:
     tokens_out: int = 0
     model: str | None = None
     answered_by: str | None = None
+    way: Sequence[Mapping[str, object]] = ()
+    """What happened meanwhile; see `Trail`."""
 
 
 class Gate:
@@ -79,7 +79,7 @@ class Gate:
 
     def tick(self) -> None:
         """See whether a new month has begun; every second or so."""
-        month = datetime.fromtimestamp(self.counters.now(), UTC).strftime("%Y-%m")
+        month = month_of(self.counters.now())
         if month != self._limits.month:
             self._limits = self._limits.in_month(month)
 
@@ -140,11 +140,8 @@ class Gate:
         return found
 
     def _refused(self, plan: Plan, refusal: Refusal) -> LimitReached:
-        level = self.counters.level
-        standing = [
-            (limit, level(take)) for limit, take in zip(plan.limits, plan.takes, strict=True)
-        ]
-        return refused(_named(plan, refusal), refusal, standing, self.counters.now())
+        standing = Standing(plan, [self.counters.level(take) for take in plan.takes])
+        return refused(_named(plan, refusal), refusal, [standing], self.counters.now())
 
 
 class Admission:
@@ -186,11 +183,10 @@ class Admission:
     @property
     def standing(self) -> Sequence[Standing]:
         """Where each limit stands that the call has met."""
-        mine = zip(self._plan.limits, self._taken.levels, strict=True)
+        mine = Standing(self._plan, self._taken.levels)
         if self._at_model is None:
-            return tuple(mine)
-        later = zip(self._at_model.limits, self._of_model.levels, strict=True)
-        return tuple({limit: (limit, level) for limit, level in (*mine, *later)}.values())
+            return (mine,)
+        return mine, Standing(self._at_model, self._of_model.levels)
 
     async def reserve(self, model: str, bound: Callable[[], Bound]) -> None:
         """Take what the call may need of `model` (its own name), before an engine is asked.
@@ -203,7 +199,7 @@ class Admission:
         if plan.by_size or not price.is_free:
             most = bound()
             units = price.of(*most)
-            plan = Plan(plan.limits, plan.takes_for(sum(most), units))
+            plan = replace(plan, takes=plan.takes_for(sum(most), units))
         found = gate.take(plan)
         if isinstance(found, Refusal):
             found = await self._turn(plan, found)
@@ -223,10 +219,13 @@ class Admission:
         finally:
             self._waited += time.perf_counter() - begun
 
-    def settle(self, ending: Ending) -> None:
-        """The call has ended: give back what it did not need, and write it down."""
+    def settle(self, ending: Ending) -> int:
+        """The call has ended: give back what it did not need, and write it down.
+
+        Gives the units that it cost.
+        """
         if self._settled:
-            return
+            return 0
         self._settled = True
         gate, call = self._gate, self._call
         failed = ending.status is not None and ending.status >= _FAILED
@@ -240,6 +239,7 @@ class Admission:
             gate.queue.freed()
         if gate.book is not None:
             self._write(gate.book, ending, units)
+        return units
 
     def _units_of_model(self, ending: Ending, *, failed: bool) -> int:
         if self._at_model is None or self._model_price.is_free:
@@ -251,13 +251,14 @@ class Admission:
     def _settle(self, plan: Plan, taken: Taken, ending: Ending, units: int) -> None:
         if not taken.held:
             return
-        tokens = ending.tokens_in + ending.tokens_out
-        used = {"tokens": tokens, "units": units}
-        usual = 0 if self._refused_by is not None else 1
-        actual = [
-            min(held.take.cost, used.get(limit.measure, usual))
-            for limit, held in zip(plan.limits, taken.held, strict=True)
-        ]
+        actual: Sequence[int] = plan.ones
+        if self._refused_by is not None or plan.by_size:
+            used = {"tokens": ending.tokens_in + ending.tokens_out, "units": units}
+            usual = 0 if self._refused_by is not None else 1
+            actual = [
+                min(held.take.cost, used.get(limit.measure, usual))
+                for limit, held in zip(plan.limits, taken.held, strict=True)
+            ]
         self._gate.counters.settle(taken, actual)
 
     def _write(self, book: Book, ending: Ending, units: int) -> None:
@@ -272,13 +273,21 @@ class Admission:
             int((time.perf_counter() - self._started) * _MICROSECONDS),
             ending.ended,
             ending.answered_by,
-            self._detail(),
+            self._detail(ending.way),
         )
         book.settled(self._number, call, outcome)
 
-    def _detail(self) -> str | None:
+    def _detail(self, way: Sequence[Mapping[str, object]]) -> str | None:
         """What the gate decided and why, where there is something to tell."""
         told: dict[str, object] = {}
+        if self._taken.held:
+            told["left"] = {
+                limit.label: level.left
+                for plan, levels in self.standing
+                for limit, level in zip(plan.limits, levels, strict=True)
+            }
+        if way:
+            told["way"] = way
         if self._waited:
             told["waited_ms"] = round(self._waited * 1000)
         if self._refused_by is not None:

@@ -1,7 +1,8 @@
 """Which limits there are, and which of them a call meets: found once, then remembered."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Literal, TypeVar, get_args
 
 from plugin.gate.counters import Kind, Take
@@ -68,12 +69,26 @@ class Limit:
 DEFAULTS = (Limit("key", EACH, "concurrent", "none", 256),)
 """What holds where nobody set anything: one key cannot take all of a laptop's memory."""
 
-Identity = tuple[str, str, str, str]
+Identity = tuple[Scope, str, Measure, Period]
 
 
 def identity(limit: Limit) -> Identity:
     """What makes it this limit and no other: everything but the cap."""
     return limit.scope, limit.subject, limit.measure, limit.period
+
+
+def amount(limit: Limit) -> str:
+    """What a limit allows, in words."""
+    cap = "any number of" if limit.cap is None else str(limit.cap)
+    if limit.measure == "concurrent":
+        return f"{cap} concurrent requests"
+    per = {"none": " in all", "month": " a month"}.get(limit.period, f" a {limit.period}")
+    return f"{cap} {limit.measure}{per}"
+
+
+def month_of(moment: float) -> str:
+    """The calendar month of a time in seconds since 1970, as 2026-11."""
+    return datetime.fromtimestamp(moment, UTC).strftime("%Y-%m")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +101,11 @@ class Plan:
 
     limits: tuple[Limit, ...] = ()
     takes: tuple[Take, ...] = ()
-    by_size: bool = field(default=False)
+    by_size: bool = False
     """Whether tokens or units are among them."""
+    labels: tuple[str, ...] = ()
+    ones: tuple[int, ...] = ()
+    """What a call uses of them if none goes by size."""
 
     def takes_for(self, tokens: int, units: int) -> tuple[Take, ...]:
         """The same for a call that may need so many tokens, and cost so many units."""
@@ -170,7 +188,9 @@ class Limits:
     def _plan(self, limits: Iterable[Limit]) -> Plan:
         found = tuple(limits)
         takes = tuple(self.take(limit) for limit in found)
-        return Plan(found, takes, any(one.measure in {"tokens", "units"} for one in found))
+        by_size = any(limit.measure in {"tokens", "units"} for limit in found)
+        labels = tuple(limit.label for limit in found)
+        return Plan(found, takes, by_size, labels, (1,) * len(found))
 
 
 def _by_patience(limit: Limit) -> int:

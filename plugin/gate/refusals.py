@@ -3,13 +3,19 @@
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from math import ceil
+from typing import NamedTuple
 
 from plugin.errors import BudgetUsedUp, LimitReached, TokenLimitReached
 from plugin.gate.counters import Level, Refusal
-from plugin.gate.limits import EACH, Limit
+from plugin.gate.limits import EACH, Limit, Plan, amount
 
-Standing = tuple[Limit, Level]
-"""A limit that a call met, and where it stands."""
+
+class Standing(NamedTuple):
+    """Limits that a call met at one step, and where each of them stands."""
+
+    plan: Plan
+    levels: Sequence[Level]
+
 
 _SOON = 1.0
 """Seconds after which to come again when nobody can tell: others are under way."""
@@ -29,15 +35,8 @@ def refused(
     kind = BudgetUsedUp if limit.kind == "budget" else LimitReached
     if kind is LimitReached and limit.measure == "tokens":
         kind = TokenLimitReached
-    return kind(" ".join(sentences), headers=_headers(limit, refusal, wait), standing=standing)
-
-
-def amount(limit: Limit) -> str:
-    """What a limit allows, in words."""
-    if limit.measure == "concurrent":
-        return f"{limit.cap} concurrent requests"
-    per = {"none": " in all", "month": " a month"}.get(limit.period, f" a {limit.period}")
-    return f"{limit.cap} {limit.measure}{per}"
+    headers = _headers(limit, refusal, wait)
+    return kind(" ".join(sentences), headers=headers, standing=standing, limit=limit.label)
 
 
 def raising(limit: Limit) -> str:
