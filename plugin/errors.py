@@ -105,7 +105,7 @@ class BodyTooLarge(PluginError):  # noqa: N818
 class LimitReached(PluginError):  # noqa: N818
     """A limit leaves no room for the call, and nothing was done; the text says which and when.
 
-    `standing` is where the caller's limits stand, for the headers.
+    `standing` is where the caller's limits stand, for the headers; `limit` is the name of the one.
     """
 
     status = 429
@@ -114,10 +114,16 @@ class LimitReached(PluginError):  # noqa: N818
     kind = "requests"
 
     def __init__(
-        self, detail: str, *, headers: Mapping[str, str], standing: Sequence[Any] = ()
+        self,
+        detail: str,
+        *,
+        headers: Mapping[str, str],
+        standing: Sequence[Any] = (),
+        limit: str = "",
     ) -> None:
         super().__init__(detail, headers=headers)
         self.standing = standing
+        self.limit = limit
 
 
 class TokenLimitReached(LimitReached):
