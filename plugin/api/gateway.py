@@ -18,7 +18,7 @@ from plugin.api.waiting import while_waiting
 from plugin.auth.bearer import REALM
 from plugin.auth.caller import Caller
 from plugin.auth.refusal import Undecided
-from plugin.errors import CannotRun, LimitReached, MethodNotAllowed, MissingScope, NotFound
+from plugin.errors import CannotRun, MethodNotAllowed, MissingScope, NotFound
 from plugin.gate.admission import Admission
 from plugin.operations import Access, access_of
 
@@ -119,10 +119,9 @@ class Gateway:
         except Exception as error:
             if exchange.status is not None:
                 raise  # an answer cut off must look cut off
-            if isinstance(error, LimitReached):
-                exchange.standing = error.standing
             route = entry.route if entry is not None else None
             answer = problem(error, route, exchange.request_id)
+            exchange.failed(answer)
             await answer.send(send, exchange.request_id, _path(scope))
 
     async def _let_in(

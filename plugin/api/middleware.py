@@ -8,13 +8,15 @@ from typing import Protocol
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from plugin.api.exception_handlers import problem
+from plugin.api.exception_handlers import Problem, problem
 from plugin.api.limit_headers import limit_headers
 from plugin.api.openai_errors import speaks_openai
 from plugin.api.openai_headers import openai_headers
-from plugin.errors import BodyTooLarge
+from plugin.errors import BodyTooLarge, LimitReached
 from plugin.gate.admission import WHOLE, Admission, Ending
 from plugin.gate.refusals import Standing
+from plugin.gate.traces import RequestTrace, Traces
+from plugin.outbound.trail import Trail, current
 
 _SANE_ID = re.compile(rb"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
@@ -34,7 +36,21 @@ class AccessRecords(Protocol):
         """Take a record, at once."""
 
 
-class Exchange:
+_TOLD = frozenset({401, 403, 405, 413, 429, 501, 503, 504})
+"""Statuses whose text is ours alone, and repeats nothing that a caller or an upstream wrote."""
+
+
+class Traffic:
+    """What is under way in this process: requests, and among them event streams."""
+
+    __slots__ = ("active", "streams")
+
+    def __init__(self) -> None:
+        self.active = 0
+        self.streams = 0
+
+
+class Exchange(Trail):
     """One request on its way: its id, and what has been answered so far. In `plugin.exchange`.
 
     The gate leaves here what it let in; that is settled before the last byte of the answer goes
@@ -46,18 +62,26 @@ class Exchange:
         "_send",
         "admission",
         "notes",
-        "request_id",
         "size",
         "standing",
         "status",
+        "streaming",
+        "trace",
+        "traffic",
     )
 
     def __init__(
-        self, send: Send, request_id: str, elapsed: Callable[[], float] | None = None
+        self,
+        send: Send,
+        request_id: str,
+        elapsed: Callable[[], float] | None = None,
+        traffic: Traffic | None = None,
     ) -> None:
+        super().__init__(request_id)
         self._send = send
         self._elapsed = elapsed
-        self.request_id = request_id
+        self.traffic = traffic
+        self.streaming = False
         self.status: int | None = None
         self.size = 0
         self.notes: dict[str, object] = {}
@@ -65,6 +89,7 @@ class Exchange:
         self.admission: Admission | None = None
         self.standing: Sequence[Standing] = ()
         """Where the caller's limits stand, for the headers."""
+        self.trace: RequestTrace | None = None
 
     async def send(self, message: Message) -> None:
         """Pass an answer on, with the request id among its headers."""
@@ -95,9 +120,29 @@ class Exchange:
             note("tokens_out", 0),  # type: ignore[arg-type]
             note("model"),  # type: ignore[arg-type]
             note("answered_by"),  # type: ignore[arg-type]
+            self.way,
         )
-        self.admission.settle(ending)
+        units = self.admission.settle(ending)
+        if units:
+            self.notes["units"] = units
         self.admission = None
+
+    def failed(self, answer: Problem, what: str = "refused") -> None:
+        """Remember the error that it is answered with, or breaks off with, before that is sent."""
+        self.notes["code"] = answer.code
+        told = {"text": answer.detail} if answer.status in _TOLD else {}
+        if isinstance(answer.error, LimitReached):
+            self.standing = answer.error.standing
+            self.notes["limit"] = told["limit"] = answer.error.limit
+        self.happened(what, status=answer.status, code=answer.code, **told)
+
+    def first_piece(self) -> None:
+        """The first piece of an event stream goes out."""
+        if self.traffic is not None and not self.streaming:
+            self.streaming = True
+            self.traffic.streams += 1
+        if self._elapsed is not None:
+            self.notes["first_ms"] = round(self._elapsed() * 1000, 2)
 
 
 class RequestLog:
@@ -108,11 +153,17 @@ class RequestLog:
     """
 
     def __init__(
-        self, app: ASGIApp, records: AccessRecords | None, clock: Callable[[], float]
+        self,
+        app: ASGIApp,
+        records: AccessRecords | None,
+        clock: Callable[[], float],
+        traces: Traces | None = None,
     ) -> None:
         self._app = app
         self._records = records
         self._clock = clock
+        self._traces = traces
+        self.traffic = Traffic()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle a request; everything else passes."""
@@ -124,15 +175,28 @@ class RequestLog:
         def elapsed() -> float:
             return self._clock() - started
 
+        traffic = self.traffic
         exchange = scope["plugin.exchange"] = Exchange(
-            send, _request_id(scope), elapsed if speaks_openai(scope["path"]) else None
+            send, _request_id(scope), elapsed if speaks_openai(scope["path"]) else None, traffic
         )
+        if self._traces is not None:
+            exchange.trace = self._traces.begin(exchange, scope["method"], scope["headers"])
+        before = current.set(exchange)
+        traffic.active += 1
         try:
             await self._app(scope, receive, exchange.send)
         finally:
+            traffic.active -= 1
+            traffic.streams -= exchange.streaming
             exchange.settle(BROKEN_OFF)
-            if self._records is not None:
-                self._records.write(_record(scope, exchange, self._clock() - started))
+            self._close(_record(scope, exchange, self._clock() - started), exchange)
+            current.reset(before)
+
+    def _close(self, record: dict[str, object], exchange: Exchange) -> None:
+        if exchange.trace is not None:
+            exchange.trace.finish(record)
+        if self._records is not None:
+            self._records.write(record)
 
 
 def _request_id(scope: Scope) -> str:
@@ -175,6 +239,7 @@ class BodyLimit:
         if _announced(scope) > limit:
             request_id = scope["plugin.exchange"].request_id
             answer = problem(BodyTooLarge(_detail(limit)), None, request_id)
+            scope["plugin.exchange"].failed(answer)
             await answer.send(send, request_id, scope["path"])
             return
         left = limit

@@ -72,6 +72,8 @@ async def _reserved(
 
         await exchange.admission.reserve(found.model.id, most)
         exchange.standing = exchange.admission.standing
+    if exchange.trace is not None:
+        exchange.trace.engine(found.model.id)
     return await work(found)
 
 

@@ -109,6 +109,8 @@ class EventStream(Response):
             await close(self._pieces)
 
     async def _pass_on(self, piece: bytes, send: Send) -> None:
+        if not self._exchange.streaming:
+            self._exchange.first_piece()
         await self._begin(send)
         # A comment must not come between: neither now nor while the caller reads slowly.
         self._silent = self._between_events = False
@@ -125,9 +127,10 @@ class EventStream(Response):
         self._exchange.notes["ended"] = BROKEN_OFF
         if not self._begun:
             return
-        body = problem(error, None, self._exchange.request_id).openai_body()
+        answer = problem(error, None, self._exchange.request_id)
+        self._exchange.failed(answer, "broke off")
         begin = b"" if self._between_events else b"\n\n"
-        event = begin + b"data: " + orjson.dumps(body) + b"\n\n"
+        event = begin + b"data: " + orjson.dumps(answer.openai_body()) + b"\n\n"
         await self._end(event, send)
 
     async def _end(self, piece: bytes, send: Send) -> None:

@@ -1,0 +1,173 @@
+"""What is measured of each request, kept for a second, and told for all workers together."""
+
+import asyncio
+import logging
+import os
+import resource
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from plugin.gate import telemetry_names as names
+from plugin.gate.figure_files import FigureFile, gather
+from plugin.gate.figures import Figures
+
+log = logging.getLogger(__name__)
+
+Sample = Callable[[Figures], None]
+"""Puts gauges, as they stand now, among the figures it is given."""
+
+OTHER = "other"
+"""What stands for every name that the service does not know: labels must stay few."""
+
+_METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"})
+_FAILED = 400
+_PAGE = os.sysconf("SC_PAGE_SIZE")
+
+_OPERATIONS = (
+    ("chat/completions", "chat"),
+    ("completions", "text_completion"),
+    ("embeddings", "embeddings"),
+    ("edits", "edit"),
+    ("moderations", "moderation"),
+)
+"""From the end of an endpoint's path to the name that the conventions have for what it does."""
+
+
+class Metrics:
+    """The figures of this worker; `tend` writes them down for whoever is asked.
+
+    `models` are the names that may become labels, `public` the paths that need no key. `samples`
+    are taken of each worker, `at_last` of the service, when somebody asks. A kill loses a second.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        models: Container[str],
+        public: Container[str],
+        samples: Sequence[Sample] = (),
+        at_last: Sequence[Sample] = (),
+    ) -> None:
+        self._directory = directory
+        self._models = models
+        self._public = public
+        self._samples = samples
+        self._at_last = at_last
+        self._counted = Figures()
+        self._file: FigureFile | None = None
+        self._failing = False
+
+    def record(self, record: Mapping[str, Any]) -> None:
+        """Take in the record of a request, at once."""
+        path, status = record["path"], record["status"]
+        door = self._door(path)
+        method = record["method"]
+        labels = (
+            door,
+            method if method in _METHODS else OTHER,
+            path or OTHER,
+            f"{status // 100}xx" if status else "none",
+        )
+        self._counted.observe(names.REQUESTS, labels, record["ms"] / 1000)
+        if "limit" in record:
+            self._counted.count(names.REFUSALS, (record["limit"], door))
+        if "model" in record:
+            self._call(record)
+
+    def tend(self) -> None:
+        """Write the figures down, for the other workers to read; every second or so."""
+        figures = Figures()
+        figures.add(self._counted)
+        for sample in (_process, *self._samples):
+            sample(figures)
+        try:
+            if self._file is None:
+                self._file = FigureFile(self._directory)
+            self._file.write(figures)
+        except OSError as error:
+            if not self._failing:
+                log.warning("the figures of this worker cannot be written: %s", error)
+            self._failing = True
+        else:
+            self._failing = False
+
+    async def keep(self, every: float = 1.0) -> None:
+        """Tend it until cancelled."""
+        while True:
+            self.tend()
+            await asyncio.sleep(every)
+
+    def gathered(self) -> Figures:
+        """The figures of all workers. Blocks for some milliseconds. Raises `OSError`."""
+        self.tend()
+        figures, alive = gather(self._directory)
+        figures.count(names.WORKERS, by=alive)
+        for sample in self._at_last:
+            sample(figures)
+        return figures
+
+    def close(self) -> None:
+        """Write what was counted last, and let go."""
+        self.tend()
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    def _door(self, path: str | None) -> str:
+        if path is None or path in self._public:
+            return "open"
+        return "gpt" if path.startswith("/v1/") else "rest"
+
+    def _call(self, record: Mapping[str, Any]) -> None:
+        told: str = record.get("answered_by") or ""
+        model = record["model"]
+        labels = (
+            operation_of(record["path"]),
+            told.partition("engine=")[2] or "none",
+            model if model in self._models else OTHER,
+        )
+        counted = self._counted
+        counted.observe(names.CALLS, (*labels, error_of(record)), record["ms"] / 1000)
+        if "first_ms" in record:
+            counted.observe(names.FIRST_PIECE, labels, record["first_ms"] / 1000)
+        if record.get("tokens_in"):
+            counted.count(names.INPUT, labels, record["tokens_in"])
+        if record.get("tokens_out"):
+            counted.count(names.OUTPUT, labels, record["tokens_out"])
+        if record.get("units"):
+            counted.count(names.UNITS, labels[2:], record["units"])
+
+
+def operation_of(path: str | None) -> str:
+    """What an endpoint of the GPT API does, as the conventions name it."""
+    for end, name in _OPERATIONS:
+        if path is not None and path.endswith(end):
+            return name
+    return "image_generation" if path is not None and "/images/" in path else OTHER
+
+
+def error_of(record: Mapping[str, Any]) -> str:
+    """What kind of error a request ended in: a status, an end; nothing for a good one."""
+    status = record["status"]
+    if status is not None and status >= _FAILED:
+        return str(status)
+    return str(record.get("ended") or ("" if status is not None else "none"))
+
+
+def _process(figures: Figures) -> None:
+    """What this process takes of the machine, where the system tells it."""
+    labels = (str(os.getpid()),)
+    with suppress(OSError, ValueError, IndexError):
+        pages = int(Path("/proc/self/statm").read_bytes().split()[1])
+        figures.count(names.MEMORY, labels, pages * _PAGE)
+        figures.count(names.HANDLES, labels, len(os.listdir("/proc/self/fd")))  # noqa: PTH208 - a count is wanted
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    figures.count(names.CPU, labels, used.ru_utime + used.ru_stime)
+
+
+def states(figures: Figures, upstreams: Iterable[tuple[str, str]]) -> None:
+    """Note the state of each upstream's breaker."""
+    for name, state in upstreams:
+        figures.count(names.BREAKERS, (name, state))
