@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from plugin.cli.ledger import note_act
+
 if TYPE_CHECKING:
     from plugin.auth.keys import KeyRecord, KeyStore, NewKey
     from plugin.settings import Settings
@@ -49,6 +51,7 @@ def create(
     chosen = _scopes(scopes, settings)
     with _store(settings) as store:
         made = store.create(_named(name), chosen, lifetime)
+    note_act(settings, "key created", made.id, name=made.name, scopes=list(made.scopes))
     _show(made, as_json=as_json)
 
 
@@ -72,8 +75,10 @@ def revoke(key_id: KeyId) -> None:
     """Close the gate to a key, from the next request on."""
     from plugin.settings import load
 
-    with _store(load()) as store:
+    settings = load()
+    with _store(settings) as store:
         store.revoke(key_id)
+    note_act(settings, "key revoked", key_id)
     typer.echo(f"{key_id} is revoked")
 
 
@@ -88,8 +93,10 @@ def rotate(
     """Make a new key for the same caller: same id, same data."""
     from plugin.settings import load
 
-    with _store(load()) as store:
+    settings = load()
+    with _store(settings) as store:
         made = store.rotate(key_id, _seconds(overlap))
+    note_act(settings, "key rotated", key_id, overlap=overlap)
     _show(made, as_json=as_json)
 
 

@@ -104,6 +104,18 @@ def open_ledger(settings: "Settings") -> "Iterator[Engine]":
         database.dispose()
 
 
+def note_act(settings: "Settings", kind: str, subject: str, **detail: Any) -> None:
+    """Write what a command has done into a journal, for the ledger."""
+    import time
+
+    from plugin.gate.journal import note
+
+    try:
+        note(settings.data_dir / "journal", time.time, [(kind, subject, detail)])
+    except OSError as error:
+        typer.echo(f"warning: this act is not in the ledger: {error}", err=True)
+
+
 def _kept(text: str | None) -> tuple[int, bytes] | None:
     from plugin.errors import CannotRun
 

@@ -40,7 +40,7 @@ class Journal:
         part_size: int = 64 * 1024 * 1024,
         memory: int = 4 * 1024 * 1024,
     ) -> None:
-        self.name = name or f"{os.getpid()}-{os.urandom(6).hex()}"
+        self.name = name or _name(clock())
         self._directory = directory
         self._clock = clock
         self._part_size = part_size
@@ -198,6 +198,11 @@ class Journal:
             raise
         self._file = file
         return size
+
+
+def _name(now: float) -> str:
+    """Never used before; names sort by when they were made, as they are read."""
+    return f"{int(now * 1_000):012x}-{os.getpid()}-{os.urandom(6).hex()}"
 
 
 def _copy(source: int, target: int) -> int:

@@ -103,3 +103,29 @@ def test_while_a_service_is_stuck_it_says_that_some_is_missing(
     assert result.exit_code == 0
     assert "some calls are still in journals" in result.stderr
     assert "0 rows" in result.stdout
+
+
+def test_what_is_done_to_keys_is_an_act(world: World) -> None:
+    command = CliRunner()
+    made = json.loads(command.invoke(build(), ["keys", "create", "--name", "Ann", "--json"]).stdout)
+    command.invoke(build(), ["keys", "rotate", made["id"], "--overlap", "12h"])
+    command.invoke(build(), ["keys", "revoke", made["id"]])
+    acts = json.loads(run("acts", "--json").stdout)
+    assert [(act["act"], act["subject"], act["detail"]) for act in acts] == [
+        ("key created", made["id"], {"name": "Ann", "scopes": ["*"]}),
+        ("key rotated", made["id"], {"overlap": "12h"}),
+        ("key revoked", made["id"], {}),
+    ]
+    assert made["key"] not in json.dumps(acts)
+    assert world.faults() == []
+
+
+def test_an_act_that_cannot_be_noted_is_done_and_said(world: World) -> None:
+    for path in world.journals.iterdir():
+        path.unlink()
+    world.journals.rmdir()
+    world.journals.write_text("in the way")
+    result = CliRunner().invoke(build(), ["keys", "create", "--name", "Ann", "--json"])
+    assert result.exit_code == 0
+    assert "warning: this act is not in the ledger" in result.stderr
+    assert json.loads(result.stdout)["name"] == "Ann"

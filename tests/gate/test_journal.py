@@ -268,6 +268,8 @@ def test_names_are_never_used_twice(directory: Path) -> None:
     with Journal(directory, lambda: NOW) as first, Journal(directory, lambda: NOW) as second:
         assert first.name != second.name
         assert set(journals(directory)) == {first.name, second.name}
+        with Journal(directory, lambda: NOW + 0.01) as later:
+            assert [*journals(directory)][-1] == later.name
 
 
 def test_a_command_notes_acts(directory: Path) -> None:
