@@ -11,7 +11,7 @@ import pytest
 from fastapi import APIRouter, FastAPI
 from fastapi.routing import iter_route_contexts
 
-from plugin.api.gateway import Authenticate, Gateway, route_table
+from plugin.api.gateway import Admit, Authenticate, Gateway, route_table
 from plugin.api.middleware import BodyLimit, RequestLog
 from plugin.auth.caller import Caller
 from plugin.engines.llama.models import MODELS, look, places
@@ -62,6 +62,7 @@ class Gate:
         public: APIRouter | None = None,
         limit: int = 100_000,
         authenticate: Authenticate = authenticate,
+        admit: Admit | None = None,
     ) -> None:
         self.fastapi = FastAPI(openapi_url=None)
         doors = [] if public is None else [public]
@@ -70,7 +71,7 @@ class Gate:
         opened = [route for door in doors for route in iter_route_contexts(door.routes)]
         self.table = route_table(self.fastapi, opened)
         self.records = Records()
-        gateway = Gateway(self.fastapi, self.table, authenticate)
+        gateway = Gateway(self.fastapi, self.table, authenticate, admit)
         self.app = RequestLog(BodyLimit(gateway, limit), self.records, time.perf_counter)
 
     async def __call__(  # noqa: PLR0913 - a request has many parts

@@ -81,8 +81,10 @@ def _wait(limit: Limit, refusal: Refusal, now: float) -> float | None:
 
 
 def _when(limit: Limit, refusal: Refusal, wait: float | None, now: float) -> str:
-    if _too_large(refusal) and limit.measure in {"tokens", "units"}:
-        return "It can never pass: send less, or a smaller `max_tokens`."
+    if _too_large(refusal):
+        sizes = limit.measure in {"tokens", "units"} and limit.cap
+        less = "It can never pass: send less, or a smaller `max_tokens`."
+        return less if sizes else "Nothing passes while the limit is 0."
     if limit.kind == "running":
         return "It is free again when a call that is under way ends; try again in a moment."
     if wait is None:

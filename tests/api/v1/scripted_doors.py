@@ -11,7 +11,7 @@ from typing import Any
 
 from fastapi import APIRouter, FastAPI
 
-from plugin.api.gateway import Gateway, route_table
+from plugin.api.gateway import Admit, Gateway, route_table
 from plugin.api.middleware import BodyLimit, RequestLog
 from plugin.api.route_table import RouteTable
 from plugin.api.v1 import chat, completions, edits, embeddings, models
@@ -73,13 +73,15 @@ class Call:
 class Doors:
     """All layers of the service around the doors for text; `engine` answers."""
 
-    def __init__(self, engine: Engine | None = None, limit: int = 1_000_000) -> None:
+    def __init__(
+        self, engine: Engine | None = None, limit: int = 1_000_000, admit: Admit | None = None
+    ) -> None:
         self.engine = engine or Scripted()
         self.records = Records()
         self._inner, table = _application()
         catalog = Catalog([(model, self.engine) for model in MODELS], ALIASES)
         self._services = SimpleNamespace(catalog=catalog)
-        gateway = Gateway(self._inner, table, authenticate)
+        gateway = Gateway(self._inner, table, authenticate, admit)
         self.app = RequestLog(BodyLimit(gateway, limit), self.records, time.perf_counter)
 
     def begin(
