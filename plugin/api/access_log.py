@@ -9,6 +9,8 @@ from typing import BinaryIO
 
 import orjson
 
+from plugin.outbound.trail import current
+
 _CAPACITY = 20_000
 _ATOMIC = 4096  # a write of at most PIPE_BUF bytes never mixes with another process's
 
@@ -71,7 +73,10 @@ class AccessLog:
 
 
 class JsonLines(logging.Formatter):
-    """Formats what is logged through the standard library as the same kind of lines."""
+    """Formats what is logged through the standard library as the same kind of lines.
+
+    What is logged while a request is answered carries its id.
+    """
 
     def format(self, record: logging.LogRecord) -> str:
         """One line; a traceback is a field of it."""
@@ -81,6 +86,9 @@ class JsonLines(logging.Formatter):
             "logger": record.name,
             "message": record.getMessage(),
         }
+        trail = current.get()
+        if trail is not None:
+            entry["request_id"] = trail.request_id
         if record.exc_info:
             entry["traceback"] = self.formatException(record.exc_info)
         return _line(record.created, entry).decode().rstrip()

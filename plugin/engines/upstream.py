@@ -16,6 +16,7 @@ from plugin.errors import UpstreamRefused
 from plugin.messages import Usage
 from plugin.outbound.breaker import Breaker
 from plugin.outbound.client import GuardedClient, Pace, Streamed
+from plugin.outbound.trail import carried, happened
 
 _SUCCESS = range(200, 300)
 _BAD_REQUEST = 400
@@ -76,9 +77,10 @@ class Upstream:
                 return await self._once(ask, sending)
             except CallFailed as failed:
                 wait = self._waits.before(retry, failed.after)
-                if not self._worthwhile(failed, retry) or wait > longest_wait:
-                    raise
-                if not self._budget.take():
+                again = self._worthwhile(failed, retry) and wait <= longest_wait
+                again = again and self._budget.take()
+                self._tell(failed, wait if again else None)
+                if not again:
                     raise
             except UpstreamRefused as refused:
                 if not self._is_about_counting(refused, sending):
@@ -87,6 +89,17 @@ class Upstream:
                 sending = prepare(ask, count=False)
             retry += 1
             await self._waits.sleep(wait)
+
+    def _tell(self, failed: CallFailed, wait: float | None) -> None:
+        """Leave word of a try that failed, and whether there is another one here."""
+        happened(
+            "upstream left alone" if failed.resting else "upstream failed",
+            upstream=self.name,
+            status=failed.error.status,
+            code=failed.error.code,
+            breaker=self.breaker.state,
+            again_after_ms=None if wait is None else round(wait * 1000),
+        )
 
     def _worthwhile(self, failed: CallFailed, retry: int) -> bool:
         return failed.again and retry < self._address.retries
@@ -141,7 +154,12 @@ class Upstream:
             "POST",
             address.base_url,
             f"{self._path}/{ask.path}",
-            headers=(*self._headers, (b"accept", accept), (b"content-type", kind)),
+            headers=(
+                *self._headers,
+                *carried(),
+                (b"accept", accept),
+                (b"content-type", kind),
+            ),
             body=sending.body,
             pace=Pace(address.timeout, None if ask.stream else address.timeout),
         )

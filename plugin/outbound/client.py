@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Self
 from plugin.errors import SourceUnavailable
 from plugin.outbound import urls
 from plugin.outbound.sessions import Lane, open_session, sendable, told_apart
+from plugin.outbound.trail import carried
 
 if TYPE_CHECKING:
     from aiohttp import ClientResponse, ClientSession, ClientTimeout
@@ -152,10 +153,11 @@ class GuardedClient:
         target = urls.parse(url, params)
         try:
             async with asyncio.timeout(self._limits.total):
+                sent = {name.decode(): text.decode() for name, text in carried()}
+                sent.update(headers or {})
                 if not follow:
-                    lane = self._lane(target)
-                    return await self._send(lane, method, target, dict(headers or {}), body)
-                return await self._follow(method, target, dict(headers or {}), body)
+                    return await self._send(self._lane(target), method, target, sent, body)
+                return await self._follow(method, target, sent, body)
         except TimeoutError as error:
             raise SourceUnavailable(
                 f"{target.host} did not answer within {self._limits.total:g} s. Try again later."

@@ -41,7 +41,7 @@ def happened(what: str, **facts: Any) -> None:
         trail.happened(what, **facts)
 
 
-def passed_on() -> tuple[tuple[bytes, bytes], ...]:
+def carried() -> tuple[tuple[bytes, bytes], ...]:
     """The headers that go along with a call to somebody else."""
     trail = current.get()
     if trail is None or trail.traceparent is None:

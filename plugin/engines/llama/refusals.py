@@ -12,6 +12,7 @@ from plugin.errors import (
     InvalidRequest,
     PluginError,
 )
+from plugin.outbound.trail import happened
 
 _RETRY = {"retry-after": "1"}
 _LONGEST = 500
@@ -30,6 +31,7 @@ def unavailable(detail: str) -> EngineUnavailable:
 
 def broken_off() -> EngineUnavailable:
     """The engine went away in the middle of its work."""
+    happened("engine stopped")
     return unavailable(
         "The embedded engine stopped while it answered. That is this service's side; it is started "
         "again by itself: try again."
