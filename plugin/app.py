@@ -1,5 +1,6 @@
 """Settings in, ASGI application out: the order of the layers, and the routers by name."""
 
+import asyncio
 import sys
 import time
 from collections.abc import (
@@ -12,6 +13,7 @@ from collections.abc import (
     Sequence,
 )
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
 
@@ -19,10 +21,10 @@ from fastapi import APIRouter, FastAPI
 from fastapi.routing import iter_route_contexts
 from starlette.types import ASGIApp
 
-from plugin.api import docs, documents, health, tools, well_known
+from plugin.api import docs, documents, health, metrics, tools, well_known
 from plugin.api.access_log import AccessLog
 from plugin.api.gateway import Gateway, route_table
-from plugin.api.middleware import BodyLimit, RequestLog
+from plugin.api.middleware import BodyLimit, Exchange, RequestLog, Traffic
 from plugin.api.v1 import (
     chat,
     completions,
@@ -39,8 +41,15 @@ from plugin.api.v1 import (
 from plugin.auth.caller import Caller
 from plugin.errors import CannotRun
 from plugin.gate.admission import Admission, Gate
+from plugin.gate.traces import Traces, open_traces
 from plugin.operations import Access, access_of, discover
-from plugin.services import fixed_keys, model_aliases, model_ids, open_services
+from plugin.services import (
+    fixed_keys,
+    model_aliases,
+    model_ids,
+    open_services,
+    open_telemetry,
+)
 from plugin.settings import Settings, load
 
 _DISTRIBUTION = "gpt-plugin"
@@ -59,6 +68,9 @@ GPT_API: tuple[APIRouter, ...] = (
 )
 """The families of endpoints below `/v1`."""
 
+FOR_OPERATORS: tuple[APIRouter, ...] = (metrics.router,)
+"""What is guarded like an operation, and is none for a model to call."""
+
 
 def create_app(settings: Settings | None = None) -> ASGIApp:
     """The whole service; without `settings` the environment is read.
@@ -72,14 +84,18 @@ def create_app(settings: Settings | None = None) -> ASGIApp:
     records = _access_log(settings)
     operations = discover(settings.operations, settings.built_in)
     doors = open_doors(operations, settings)
+    public = [route for door in doors for route in iter_route_contexts(door.routes)]
+    traces = None if settings.traces is None else open_traces(settings.traces, _version())
+    watched = _Watched([str(route.path) for route in public], Traffic(), traces)
+    guarded = (*GPT_API, *FOR_OPERATORS, *operations)
 
     app = FastAPI(
         openapi_url=None,
         docs_url=None,
         redoc_url=None,
-        lifespan=_lifespan(settings, records, _scopes((*GPT_API, *operations))),
+        lifespan=_lifespan(settings, records, _scopes(guarded), watched),
     )
-    for router in (*doors, *GPT_API, *operations):
+    for router in (*doors, *guarded):
         app.include_router(router)
 
     def authenticate(headers: Iterable[tuple[bytes, bytes]]) -> Caller:
@@ -93,25 +109,41 @@ def create_app(settings: Settings | None = None) -> ASGIApp:
         return gate.admit(caller, action, door, request_id)
 
     # From the inside out: a request passes the last one first.
-    public = [route for door in doors for route in iter_route_contexts(door.routes)]
     service: ASGIApp = Gateway(app, route_table(app, public), authenticate, admit)
     service = BodyLimit(service, settings.body_limit, _limits_of_uploads(settings))
-    return RequestLog(service, _Records(app, records), time.perf_counter)
+    kept = _Records(app, records)
+    return RequestLog(
+        service, kept, time.perf_counter, traces=watched.traces, traffic=watched.traffic
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Watched:
+    """What is watched of this process: open paths by name, what is under way, and its traces."""
+
+    public: Collection[str]
+    traffic: Traffic
+    traces: Traces | None
 
 
 class _Records:
-    """Where the record of a request goes: to the access log, and to the usage of models."""
+    """Where the record of a request goes: to the access log, the figures, the usage of models."""
 
     def __init__(self, app: FastAPI, access_log: AccessLog | None) -> None:
         self._app = app
         self._access_log = access_log
 
-    def write(self, record: dict[str, object]) -> None:
-        """Take a record, at once."""
+    def write(self, record: dict[str, object], exchange: Exchange) -> None:
+        """Take the record of a request that has ended, at once."""
         if self._access_log is not None:
             self._access_log.write(record)
+        self._app.state.telemetry.record(record, exchange.way, admitted=exchange.admitted)
         if "model" in record:
             self._app.state.services.usage.write(record)
+
+
+def _version() -> str:
+    return version(_DISTRIBUTION)
 
 
 def _limits_of_uploads(settings: Settings) -> dict[str, int]:
@@ -123,16 +155,12 @@ def open_doors(operations: Sequence[APIRouter], settings: Settings) -> list[APIR
     """The routers that anyone may reach: what there is to call, and whether we live."""
     server = settings.base_url
     known = well_known.load(settings.well_known_dir, server)
-    contract = documents.build(
-        operations, title=known.name, server=server, version=version(_DISTRIBUTION)
-    )
+    contract = documents.build(operations, title=known.name, server=server, version=_version())
     openapi = documents.write(contract)
 
     def gpt_api() -> dict[str, Any]:
         title = f"{known.name}: GPT API"
-        return description.build(
-            GPT_API, title=title, server=server, version=version(_DISTRIBUTION)
-        )
+        return description.build(GPT_API, title=title, server=server, version=_version())
 
     return [
         documents.router(openapi),
@@ -146,7 +174,7 @@ def open_doors(operations: Sequence[APIRouter], settings: Settings) -> list[APIR
 
 def scopes(settings: Settings) -> list[str]:
     """Every scope that some operation asks for."""
-    return _scopes((*GPT_API, *discover(settings.operations, settings.built_in)))
+    return _scopes((*GPT_API, *FOR_OPERATORS, *discover(settings.operations, settings.built_in)))
 
 
 def _scopes(operations: Iterable[APIRouter]) -> list[str]:
@@ -155,7 +183,7 @@ def _scopes(operations: Iterable[APIRouter]) -> list[str]:
 
 def actions(settings: Settings) -> list[str]:
     """Every operation by its id, the endpoints of the GPT API among them."""
-    routers = (*GPT_API, *discover(settings.operations, settings.built_in))
+    routers = (*GPT_API, *FOR_OPERATORS, *discover(settings.operations, settings.built_in))
     return sorted({access.action for access in _declared(routers)})
 
 
@@ -185,18 +213,23 @@ def _access_log(settings: Settings) -> AccessLog | None:
 
 
 def _lifespan(
-    settings: Settings, records: AccessLog | None, scopes: Collection[str]
+    settings: Settings, records: AccessLog | None, scopes: Collection[str], watched: _Watched
 ) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         if records is not None:
             records.start()
         try:
-            async with open_services(settings, scopes) as services:
-                app.state.services = services
+            async with (
+                open_services(settings, scopes) as services,
+                open_telemetry(settings, services, watched.public, watched.traffic) as telemetry,
+            ):
+                app.state.services, app.state.telemetry = services, telemetry
                 yield
         finally:
             if records is not None:
                 records.close()
+            if watched.traces is not None:
+                await asyncio.to_thread(watched.traces.close)
 
     return lifespan

@@ -1,10 +1,11 @@
 """Every long-lived object: built once, in this order, and closed in reverse."""
 
 import time
-from collections.abc import AsyncIterator, Callable, Collection
+from collections.abc import AsyncIterator, Callable, Collection, Container
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
+from typing import Protocol
 
 from sqlalchemy import Engine as SqlEngine
 from sqlalchemy import text
@@ -27,12 +28,17 @@ from plugin.engines.llama.link import Link
 from plugin.engines.llama.state import FILE, StateFile
 from plugin.engines.upstream import Address, Upstream
 from plugin.errors import CannotRun
+from plugin.gate import telemetry_names as names
 from plugin.gate.admission import Gate
+from plugin.gate.decisions import DIRECTORY, Decisions
+from plugin.gate.figures import Figures
 from plugin.gate.idempotency import Idempotency
 from plugin.gate.limits_store import CHANGES, LimitStore, WatchedLimits
+from plugin.gate.metrics import Metrics
 from plugin.gate.opening import open_gate
 from plugin.gate.prices import Price, Prices
 from plugin.gate.queue import Room
+from plugin.gate.telemetry import Telemetry, kept
 from plugin.gate.usage import UsageLog
 from plugin.gpt.files import Files
 from plugin.gpt.moderation import Phrases
@@ -140,6 +146,44 @@ async def open_services(
             gate=gate,
             idempotency=idempotency,
         )
+
+
+class Traffic(Protocol):
+    """What is under way in this process."""
+
+    active: int
+    streams: int
+
+
+@asynccontextmanager
+async def open_telemetry(
+    settings: Settings, services: Services, public: Container[str], traffic: Traffic
+) -> AsyncIterator[Telemetry]:
+    """What is told of the work; `public` are the paths that need no key."""
+    state = StateFile(settings.data_dir / FILE)
+
+    def of_worker(figures: Figures) -> None:
+        figures.count(names.ACTIVE, by=traffic.active)
+        figures.count(names.STREAMS, by=traffic.streams)
+        figures.count(names.JOURNAL, by=getattr(services.gate.book, "waiting", 0))
+        for name, now in services.catalog.states().items():
+            if name.startswith("upstream "):
+                figures.count(names.BREAKERS, (name.removeprefix("upstream "), now))
+
+    def of_service(figures: Figures) -> None:
+        if settings.engine == "embedded":
+            figures.count(names.ENGINE, (state.read().state,))
+            figures.count(names.RESTARTS, by=state.read().restarts)
+
+    metrics = Metrics(
+        settings.data_dir / "metrics",
+        frozenset(services.catalog.names()),
+        public,
+        [of_worker],
+        [of_service],
+    )
+    async with kept(metrics, Decisions(settings.data_dir / DIRECTORY, time.time)) as telemetry:
+        yield telemetry
 
 
 @asynccontextmanager

@@ -12,7 +12,7 @@ from fastapi import APIRouter, FastAPI
 from fastapi.routing import iter_route_contexts
 
 from plugin.api.gateway import Admit, Authenticate, Gateway, route_table
-from plugin.api.middleware import BodyLimit, RequestLog
+from plugin.api.middleware import BodyLimit, Exchange, RequestLog
 from plugin.auth.caller import Caller
 from plugin.engines.llama.models import MODELS, look, places
 from plugin.engines.llama.process import Options, Supervisor
@@ -49,7 +49,8 @@ class Reply:
 class Records(list[dict[str, object]]):
     """Access records, kept."""
 
-    def write(self, record: dict[str, object]) -> None:
+    def write(self, record: dict[str, object], exchange: Exchange) -> None:
+        assert exchange.request_id == record["request_id"]
         self.append(record)
 
 

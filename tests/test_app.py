@@ -102,7 +102,7 @@ def test_the_last_use_is_written_when_it_stops(settings: Settings, keys: KeyStor
     assert record.last_used_at is not None
 
 
-OF_THE_GPT_API = {"gpt:use", "files:read", "files:write", "usage:read"}
+OF_THE_GPT_API = {"gpt:use", "files:read", "files:write", "usage:read", "metrics:read"}
 OPERATIONS = """
     from fastapi import APIRouter
     from plugin.operations import operation

@@ -32,8 +32,8 @@ CALLER_LEFT, BROKEN_OFF = "caller left", "broken off"
 class AccessRecords(Protocol):
     """Where one record a request goes."""
 
-    def write(self, record: dict[str, object]) -> None:
-        """Take a record, at once."""
+    def write(self, record: dict[str, object], exchange: "Exchange") -> None:
+        """Take the record of a request that has ended, at once."""
 
 
 _TOLD = frozenset({401, 403, 405, 413, 429, 501, 503, 504})
@@ -61,6 +61,7 @@ class Exchange(Trail):
         "_elapsed",
         "_send",
         "admission",
+        "admitted",
         "notes",
         "size",
         "standing",
@@ -89,6 +90,7 @@ class Exchange(Trail):
         self.admission: Admission | None = None
         self.standing: Sequence[Standing] = ()
         """Where the caller's limits stand, for the headers."""
+        self.admitted = False
         self.trace: RequestTrace | None = None
 
     async def send(self, message: Message) -> None:
@@ -125,7 +127,7 @@ class Exchange(Trail):
         units = self.admission.settle(ending)
         if units:
             self.notes["units"] = units
-        self.admission = None
+        self.admission, self.admitted = None, True
 
     def failed(self, answer: Problem, what: str = "refused") -> None:
         """Remember the error that it is answered with, or breaks off with, before that is sent."""
@@ -157,13 +159,15 @@ class RequestLog:
         app: ASGIApp,
         records: AccessRecords | None,
         clock: Callable[[], float],
+        *,
         traces: Traces | None = None,
+        traffic: Traffic | None = None,
     ) -> None:
         self._app = app
         self._records = records
         self._clock = clock
         self._traces = traces
-        self.traffic = Traffic()
+        self._traffic = traffic or Traffic()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle a request; everything else passes."""
@@ -175,7 +179,7 @@ class RequestLog:
         def elapsed() -> float:
             return self._clock() - started
 
-        traffic = self.traffic
+        traffic = self._traffic
         exchange = scope["plugin.exchange"] = Exchange(
             send, _request_id(scope), elapsed if speaks_openai(scope["path"]) else None, traffic
         )
@@ -189,14 +193,14 @@ class RequestLog:
             traffic.active -= 1
             traffic.streams -= exchange.streaming
             exchange.settle(BROKEN_OFF)
-            self._close(_record(scope, exchange, self._clock() - started), exchange)
+            self._told(_record(scope, exchange, self._clock() - started), exchange)
             current.reset(before)
 
-    def _close(self, record: dict[str, object], exchange: Exchange) -> None:
+    def _told(self, record: dict[str, object], exchange: Exchange) -> None:
         if exchange.trace is not None:
             exchange.trace.finish(record)
         if self._records is not None:
-            self._records.write(record)
+            self._records.write(record, exchange)
 
 
 def _request_id(scope: Scope) -> str:

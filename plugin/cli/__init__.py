@@ -14,6 +14,7 @@ _GROUPS = (
     "limits",
     "usage",
     "ledger",
+    "why",
     "api",
     "chat",
     "contract",

@@ -1,10 +1,9 @@
 """What is measured of each request, kept for a second, and told for all workers together."""
 
-import asyncio
 import logging
 import os
 import resource
-from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -93,15 +92,11 @@ class Metrics:
         else:
             self._failing = False
 
-    async def keep(self, every: float = 1.0) -> None:
-        """Tend it until cancelled."""
-        while True:
-            self.tend()
-            await asyncio.sleep(every)
-
     def gathered(self) -> Figures:
-        """The figures of all workers. Blocks for some milliseconds. Raises `OSError`."""
-        self.tend()
+        """The figures of all workers, as they last wrote them; in any thread, and it blocks.
+
+        Raises `OSError`.
+        """
         figures, alive = gather(self._directory)
         figures.count(names.WORKERS, by=alive)
         for sample in self._at_last:
@@ -165,9 +160,3 @@ def _process(figures: Figures) -> None:
         figures.count(names.HANDLES, labels, len(os.listdir("/proc/self/fd")))  # noqa: PTH208 - a count is wanted
     used = resource.getrusage(resource.RUSAGE_SELF)
     figures.count(names.CPU, labels, used.ru_utime + used.ru_stime)
-
-
-def states(figures: Figures, upstreams: Iterable[tuple[str, str]]) -> None:
-    """Note the state of each upstream's breaker."""
-    for name, state in upstreams:
-        figures.count(names.BREAKERS, (name, state))

@@ -3,6 +3,7 @@
 import difflib
 import ipaddress
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
@@ -191,6 +192,11 @@ class Settings(Offer):
     prices: Annotated[dict[str, Price], NoDecode] = Field(
         default_factory=dict,
         description="a JSON object from model or operation to an object with in, out and call",
+    )
+    traces: str | None = Field(
+        default_factory=lambda: os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT") or None,
+        pattern=r"^https?://\S+$",
+        description="the http(s) address of a collector that speaks OTLP, or nothing: no traces",
     )
     counters_url: str | None = Field(
         default=None,

@@ -1,0 +1,26 @@
+"""`/metrics`: the figures of all workers, for Prometheus, with a key that has the scope for it."""
+
+import asyncio
+
+from fastapi import APIRouter, Request, Response
+
+from plugin.gate.exposition import exposed
+from plugin.gate.telemetry import Telemetry
+from plugin.operations import operation
+
+router = APIRouter(include_in_schema=False)
+
+
+@router.get("/metrics", operation_id="read_metrics")
+@operation(scope="metrics:read")
+async def read_metrics(request: Request) -> Response:
+    """Read what the service measures, in the formats of Prometheus."""
+    telemetry: Telemetry = request.app.state.telemetry
+    accept = request.headers.get("accept", "")
+    telemetry.tend()
+
+    def page() -> tuple[bytes, str]:
+        return exposed(telemetry.metrics.gathered(), accept)
+
+    content, media_type = await asyncio.to_thread(page)
+    return Response(content, headers={"content-type": media_type, "cache-control": "no-store"})

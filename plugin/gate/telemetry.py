@@ -1,0 +1,53 @@
+"""What a worker tells of its work: figures, and why it turned calls away; looked after here."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+
+from plugin.gate.decisions import Decisions
+from plugin.gate.metrics import Metrics
+
+_EVERY = 1.0
+
+
+class Telemetry:
+    """Takes the record of each request."""
+
+    def __init__(self, metrics: Metrics, decisions: Decisions) -> None:
+        self.metrics = metrics
+        self.decisions = decisions
+
+    def record(
+        self, record: Mapping[str, Any], way: list[dict[str, Any]], *, admitted: bool
+    ) -> None:
+        """Take in a request that has ended, at once; `way` is what happened to it."""
+        self.metrics.record(record)
+        if way and not admitted:
+            self.decisions.add(record, way)
+
+    def tend(self) -> None:
+        """Write down what was taken in."""
+        self.decisions.tend()
+        self.metrics.tend()
+
+
+@asynccontextmanager
+async def kept(metrics: Metrics, decisions: Decisions) -> AsyncIterator[Telemetry]:
+    """Telemetry that is written down every second, and once more at the end."""
+    telemetry = Telemetry(metrics, decisions)
+    keeping = asyncio.create_task(_keep(telemetry))
+    try:
+        yield telemetry
+    finally:
+        keeping.cancel()
+        with suppress(asyncio.CancelledError):
+            await keeping
+        decisions.tend()
+        metrics.close()
+
+
+async def _keep(telemetry: Telemetry) -> None:
+    while True:
+        telemetry.tend()
+        await asyncio.sleep(_EVERY)
