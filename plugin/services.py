@@ -30,6 +30,7 @@ from plugin.engines.upstream import Address, Upstream
 from plugin.errors import CannotRun
 from plugin.gate import telemetry_names as names
 from plugin.gate.admission import Gate
+from plugin.gate.bookkeeping import open_books
 from plugin.gate.decisions import DIRECTORY, Decisions
 from plugin.gate.figures import Figures
 from plugin.gate.idempotency import Idempotency
@@ -192,12 +193,16 @@ async def _open_gate(settings: Settings, reader: SqlEngine) -> AsyncIterator[Gat
     prices = {name: Price(one.tokens_in, one.tokens_out, one.call) for name, one in given}
     watch = ChangeWatch(settings.database, CHANGES)
     try:
-        async with open_gate(
-            settings.data_dir,
-            WatchedLimits(LimitStore(reader).list, watch),
-            Prices(prices),
-            Room(settings.queue, settings.queue_seconds),
-        ) as gate:
+        async with (
+            open_books(settings.data_dir, settings.database) as journal,
+            open_gate(
+                settings.data_dir,
+                WatchedLimits(LimitStore(reader).list, watch),
+                Prices(prices),
+                Room(settings.queue, settings.queue_seconds),
+                journal,
+            ) as gate,
+        ):
             yield gate
     finally:
         watch.close()
