@@ -178,7 +178,7 @@ def _change(dice: random.Random, body: dict[str, Any]) -> None:
     if key is None:
         return
     if key in KEPT:
-        place[key] = dice.choice((1, 2, 0, -1, None, "2", 2.0, 2.5, [], True))
+        place[key] = dice.choice((1, 2, 0, -1, "2", 2.0, 2.5, [], True))
     elif isinstance(place, dict):
         _change_member(dice, place, key)
     elif dice.random() < 0.2:

@@ -10,6 +10,7 @@ from tests.journeys.running import request
 from tests.openai_schema import assert_reply, assert_stream
 
 COUNT = 1_100
+PATIENCE = 180
 SEED = 20_261_123
 
 HEADERS = ("x-request-id", "openai-processing-ms", "openai-version")
@@ -17,7 +18,7 @@ HEADERS = ("x-request-id", "openai-processing-ms", "openai-version")
 
 def send_all(gpt: GptService, count: int, seed: int) -> Counter[int]:
     """Post them one after another; how often each status was answered."""
-    connection = gpt.running.address.connect()
+    connection = http.client.HTTPConnection("127.0.0.1", gpt.running.address.port, timeout=PATIENCE)
     seen: Counter[int] = Counter()
     for one in mutated(count, seed):
         seen[post(connection, gpt.key, one)] += 1
