@@ -59,7 +59,7 @@ def _modules(place: Path) -> list[Path]:
     return [place] if place.is_file() else sorted(place.glob("*.py"))
 
 
-@pytest.mark.parametrize("name", ["auth", "settings", "deploy", "engine"])
+@pytest.mark.parametrize("name", ["auth", "settings", "deploy", "engine", "limits"])
 def test_both_languages_name_the_same_settings_and_commands(name: str) -> None:
     english, chinese = (
         (ROOT / "docs" / f"{name}{language}.md").read_text("utf-8") for language in ("", ".zh")
