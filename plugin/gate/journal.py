@@ -213,10 +213,19 @@ def _copy(source: int, target: int) -> int:
 
 
 def journals(directory: Path) -> dict[str, list[Path]]:
-    """The journals that lie there: each worker's parts in their order."""
+    """The journals that lie there: each worker's parts in their order.
+
+    Raises `OSError` when nobody can tell.
+    """
+    try:
+        names = sorted(os.listdir(directory))  # noqa: PTH208 - iterdir gives paths to take apart
+    except FileNotFoundError:
+        return {}
     found: dict[str, list[Path]] = {}
-    for path in sorted(directory.glob("[!.]*.*.log")):
-        found.setdefault(path.name.rsplit(".", 2)[0], []).append(path)
+    for name in names:
+        worker, _, part = name.removesuffix(".log").rpartition(".")
+        if part.isdigit() and name.endswith(".log") and not name.startswith("."):
+            found.setdefault(worker, []).append(directory / name)
     return found
 
 

@@ -91,7 +91,10 @@ class LedgerWriter:
 
         Whoever writes it. Not for the event loop.
         """
-        wanted = self._sizes()
+        try:
+            wanted = self._sizes()
+        except OSError:
+            return False
         until = time.monotonic() + within
         while True:
             if self._thread is None:
@@ -114,13 +117,18 @@ class LedgerWriter:
         self._database.dispose()
 
     def _run(self) -> None:
-        while not self._stop:
-            self.drain()
-            self._wake.wait(self._every)
-            self._wake.clear()
+        try:
+            while not self._stop:
+                self.drain()
+                self._wake.wait(self._every)
+                self._wake.clear()
+        finally:
+            self._lock.release()
 
     def _look(self) -> bool:
-        found = journals(self._directory)
+        found: dict[str, list[Path]] = {}
+        if not self._attempt("", lambda: found.update(journals(self._directory))):
+            return False
         done = [
             self._attempt(worker, partial(self._drain_worker, worker, parts))
             for worker, parts in found.items()

@@ -445,6 +445,24 @@ def test_a_journal_that_cannot_be_read_holds_up_nobody(
         assert writer.drain()
 
 
+def test_a_directory_that_cannot_be_read_is_not_an_empty_one(
+    world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refuse(_path: object) -> list[str]:
+        raise PermissionError(13, "Permission denied")
+
+    with world.writer(lost_after=0.0) as writer, world.journal("w") as journal:
+        journal.opened(call(1))
+        writer.drain()
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "listdir", refuse)
+            assert not writer.drain()
+            assert not writer.flush(0.01)
+        assert "Permission denied" in caplog.text
+        assert writer.drain()
+        assert world.rows() == []
+
+
 def test_a_dead_worker_whose_journal_is_gone(world: World) -> None:
     with world.writer(lost_after=0.0) as writer:
         with world.journal("w") as journal:
@@ -511,9 +529,9 @@ def test_workers_killed_at_random(world: World) -> None:
 
     running = [start() for _ in range(3)]
     try:
-        _wait_for(lambda: answered.stat().st_size > 0)
         for _ in range(20):
-            time.sleep(dice.uniform(0.0, 0.15))
+            more = answered.stat().st_size + dice.randrange(1, 400)
+            _wait_for(lambda more=more: answered.stat().st_size > more)  # type: ignore[misc]
             at = dice.randrange(3)
             running[at].send_signal(signal.SIGKILL)
             running[at].wait()
@@ -525,7 +543,7 @@ def test_workers_killed_at_random(world: World) -> None:
     assert world.drain()
     told = Counter(world.ids())
     due = answered.read_text().split()
-    assert len(due) > 100
+    assert len(due) > 20
     assert set(told.values()) == {1}
     ended = {row["request_id"]: row["ended"] for row in world.rows()}
     assert {ended[one] for one in due} == {"whole"}
