@@ -37,6 +37,15 @@ _LISTED = frozenset(
 )
 """Parameters of which a list of names means one call each; a title may well hold an "and"."""
 
+_REQUESTS = """
+    add ask book buy calculate call cancel change check close compute convert count create define
+    delete describe do evaluate fetch find get give go how is list look mail make open order pay
+    please plan play put read remind remove reserve run save schedule search send set show start
+    stop switch tell text translate turn update wake what what's when where which who write
+"""
+ASKING = frozenset(_REQUESTS.split())
+"""Words with which a clause begins that asks for something."""
+
 
 def clauses(message: str) -> list[str]:
     """The parts of a request that could each ask for something; at most eight."""

@@ -8,8 +8,8 @@ from typing import Any
 
 from plugin.contract.operation import Schema
 from plugin.engines.llama import chinese_words, message_words
-from plugin.engines.llama.grammar_schema import types_of
 from plugin.engines.llama.schema_form import Form
+from plugin.engines.llama.schema_kinds import types_of
 
 _DAYS = frozenset(
     [

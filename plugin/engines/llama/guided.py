@@ -11,6 +11,7 @@ from plugin.engines.llama.decoded import decoded
 from plugin.engines.llama.grammar_schema import Grammar, Impossible
 from plugin.engines.llama.link import Link
 from plugin.engines.llama.minimal import minimal
+from plugin.engines.llama.refusals import unavailable
 from plugin.engines.llama.schema_form import Form
 from plugin.messages import Usage
 
@@ -26,6 +27,9 @@ _STEADY: Mapping[str, Any] = {
 """JSON repeats its signs: a penalty for that spoils it."""
 
 _RETRIES = 2
+_MOST_UNSEEN = 512
+"""Tokens of a try that nobody sees yet; one that is longer is not repeated."""
+
 _TEMPLATE = 64
 """Tokens that the chat template adds, at most, for a short conversation."""
 _PIECE = 24
@@ -56,11 +60,22 @@ class Guided:
         return self.grammar.exact and told + self.grammar.longest <= self.link.context()
 
     async def pieces(self) -> AsyncGenerator[str]:
-        """The value as JSON text, in pieces. Raises Impossible before the first one."""
+        """The value as JSON text, in pieces.
+
+        Raises Impossible before the first one, and EngineUnavailable rather than end with a value
+        that is not valid.
+        """
         if self.live:
+            told = ""
             async with aclosing(self._written(self.grammar)) as written:
                 async for piece in written:
+                    told += piece
                     yield piece
+            if self._valid(told) is None:
+                raise unavailable(
+                    "The embedded engine did not keep to the schema. That is this service's side: "
+                    "try again."
+                )
             return
         text = await self._checked()
         for start in range(0, len(text), _PIECE):
@@ -69,11 +84,17 @@ class Guided:
     async def _checked(self) -> str:
         for turn in range(_RETRIES + 1):
             grammar = self.wider if turn else self.grammar
-            again = {"temperature": 0.8, "seed": (self.ask.seed or 0) + turn} if turn else {}
-            pieces = [piece async for piece in self._written(grammar, **again)]
-            found = self._valid("".join(pieces))
+            again: dict[str, Any] = (
+                {"temperature": 0.8, "seed": (self.ask.seed or 0) + turn} if turn else {}
+            )
+            most = min(grammar.longest + 1, _MOST_UNSEEN)
+            again |= {"max_tokens": most}
+            text = "".join([piece async for piece in self._written(grammar, **again)])
+            found = self._valid(text)
             if found is not None:
                 return found
+            if len(text) > _MOST_UNSEEN:
+                break
         return self.least()
 
     def least(self) -> str:

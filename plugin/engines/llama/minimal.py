@@ -7,8 +7,9 @@ from typing import Any
 
 from plugin.contract.merge import Contradiction, Inexpressible
 from plugin.contract.operation import Schema
-from plugin.engines.llama.grammar_schema import Impossible, grammar, types_of
+from plugin.engines.llama.grammar_schema import Impossible, grammar
 from plugin.engines.llama.schema_form import Form, Oversized
+from plugin.engines.llama.schema_kinds import types_of
 from plugin.engines.llama.string_grammar import string
 
 _TRIES = 200
@@ -16,6 +17,7 @@ _TRIES = 200
 
 _DEEPEST = 24
 _LONGEST = 2_000
+_OTHER = "bcxzABX0159_- "
 _TEXTS = ("", "a", "A", "0", "1", "aa", "ab", "a1", "2026-01-31", "https://example.com/")
 _NUMBERS = (0, 1, -1, 2, 10, 0.5, 100)
 
@@ -191,7 +193,12 @@ def _texts(schema: Mapping[str, Any]) -> Iterator[str]:
     least = schema.get("minLength", 0)
     if least <= _LONGEST:
         part = string(schema, 40)
-        yield from [json.loads(part.shortest)] if part else ()
+        shortest = json.loads(part.shortest) if part else ""
+        yield shortest
+        for char in _OTHER if shortest else "":
+            yield shortest.replace(shortest[0], char)
+            yield char + shortest[1:]
+            yield shortest[:-1] + char
         for text in (*_TEXTS, *(f"a{index}" for index in range(_TRIES))):
             yield text.ljust(least, "a")[: max(schema.get("maxLength", _LONGEST), 0)]
 

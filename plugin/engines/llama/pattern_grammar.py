@@ -1,11 +1,12 @@
 """Regular expressions of schemas as a grammar of the text between a JSON string's quotes.
 
-What is written is a subset of what the expression finds, anchored at both ends. Expressions with
-look-around, back references or Unicode properties are not written at all.
+What is written is a subset of what the expression finds, anchored at both ends. Look-around is left
+out, and then the result has to be checked; expressions with back references or Unicode properties
+are not written at all.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from plugin.engines.llama.gbnf import (
     EMPTY,
@@ -32,6 +33,7 @@ _CLASSES = {"d": _DIGIT, "w": _WORD, "s": _SPACE}
 _SIGNS = {"n": 10, "r": 13, "t": 9, "f": 12, "v": 11, "0": 0}
 _CODES = {"x": 2, "u": 4}
 _QUOTE, _BACKSLASH, _CONTROL = 0x22, 0x5C, 0x20
+_AROUND = ("?=", "?!", "?<=", "?<!")
 _DEEPEST = 20
 _LONGEST_PATTERN = 1000
 
@@ -63,12 +65,15 @@ def pattern(expression: str, most: int) -> Piece:
         raise Unwritable(str(error)) from None
     if reader.rest:
         raise Unwritable("an unmatched bracket")
+    if not reader.exact:
+        return replace(found, part=replace(found.part, exact=False))
     return found
 
 
 class _Reader:
     def __init__(self, expression: str, most: int) -> None:
         self.rest = expression
+        self.exact = True
         self._most = most
 
     def alternatives(self, depth: int) -> Piece:
@@ -138,14 +143,18 @@ class _Reader:
         return _spans([_one(self._next())])
 
     def _group(self, depth: int) -> Piece:
-        if self._took("?") and not self._took(":"):
-            if not self._took("<") or self.rest[:1] in ("=", "!", ""):
-                raise Unwritable("a look-around")
+        around = any(self._took(sign) for sign in _AROUND)
+        if not around and self._took("?") and not self._took(":"):
+            if not self._took("<"):
+                raise Unwritable("a group with options")
             self.rest = self.rest.partition(">")[2]
         found = self.alternatives(depth + 1)
         if not self._took(")"):
             raise Unwritable("an unmatched bracket")
-        return found
+        if not around:
+            return found
+        self.exact = False
+        return Piece(EMPTY, 0, 0)
 
     def _set(self) -> Piece:
         negated = self._took("^")

@@ -7,8 +7,6 @@ from typing import Any
 from plugin.engines.llama.gbnf import Part, literal, repeated, sequence
 from plugin.engines.llama.pattern_grammar import Piece, Unwritable, pattern
 
-TEXT_KEYWORDS = ("pattern", "minLength", "maxLength", "format")
-
 _DAY = "(?:(?:0[13578]|1[02])-(?:0[1-9]|[12][0-9]|3[01])|(?:0[469]|11)-(?:0[1-9]|[12][0-9]|30)"
 _DATE = f"[12][0-9]{{3}}-{_DAY}|02-(?:0[1-9]|1[0-9]|2[0-8]))"
 _TIME = "(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:Z|[+-](?:0[0-9]|1[0-2]):[03]0)"

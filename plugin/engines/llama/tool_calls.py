@@ -1,16 +1,15 @@
 """Tool calls of the embedded model: route, fill under the tool's grammar, check, else mend."""
 
 import asyncio
+import json
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from secrets import token_hex
 from typing import Any
 
-import orjson
-
 from plugin.engines.llama.chat_ask import CallPiece, ChatAsk, Delta
 from plugin.engines.llama.chat_messages import text_of
 from plugin.engines.llama.evidence import narrowed
-from plugin.engines.llama.grammar_schema import Grammar, Impossible, grammar
+from plugin.engines.llama.grammar_schema import LADDER, Grammar, Impossible, grammar
 from plugin.engines.llama.guided import Guided
 from plugin.engines.llama.link import Link
 from plugin.engines.llama.refusals import too_long
@@ -21,6 +20,9 @@ from plugin.errors import InvalidRequest
 from plugin.messages import Usage
 
 _RESULTS = frozenset({"tool", "function"})
+_LADDER = LADDER[1:]
+"""Arguments are short: what this model writes beyond goes in circles."""
+
 _LARGE = 20_000
 """Characters of a schema from which its grammar is written beside the event loop."""
 
@@ -75,7 +77,7 @@ class ToolCaller:
 
     async def _guided(self, ask: ChatAsk, function: Mapping[str, Any], text: str) -> Guided:
         schema = function.get("parameters") or {}
-        if len(orjson.dumps(schema)) > _LARGE:
+        if len(json.dumps(schema)) > _LARGE:
             form, narrow, wide = await asyncio.to_thread(self._grammars, schema, function, text)
         else:
             form, narrow, wide = self._grammars(schema, function, text)
@@ -91,11 +93,11 @@ class ToolCaller:
     ) -> tuple[Form, tuple[Form, Grammar], Grammar]:
         form = Form(_of_object(schema))
         room = max(self._link.context() // 2, 256)
-        wide = grammar(form, room=room)
+        wide = grammar(form, room=room, ladder=_LADDER)
         asking = f"{function['name']} {function.get('description') or ''}"
         narrow = narrowed(form, text, asking)
         try:
-            return form, (narrow, grammar(narrow, room=room)), wide
+            return form, (narrow, grammar(narrow, room=room, ladder=_LADDER)), wide
         except (Oversized, Impossible):
             return form, (form, wide), wide
 
@@ -133,7 +135,7 @@ async def _called(calls: Sequence[tuple[str, Guided]]) -> AsyncGenerator[Delta]:
 
 
 async def _arguments(guided: Guided) -> AsyncGenerator[str]:
-    if guided.grammar.text == 'root ::= "{}"':
+    if guided.grammar.longest == len("{}"):
         yield "{}"
         return
     async for piece in guided.pieces():

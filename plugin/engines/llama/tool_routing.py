@@ -12,7 +12,7 @@ from operator import mul
 from typing import Any
 
 from plugin.engines.llama import chinese_words, message_words
-from plugin.engines.llama.clauses import clauses, enumerated
+from plugin.engines.llama.clauses import ASKING, clauses, enumerated
 from plugin.engines.llama.link import Link
 from plugin.errors import ContextLengthExceeded
 
@@ -48,7 +48,7 @@ _REMINDER = "Add a reminder to the to-do list:"
 
 @dataclass(frozen=True, slots=True)
 class Thresholds:
-    """When a tool is near enough; measured by tests/bench/tool_calls.py.
+    """When a tool is near enough; measured by tests/bench/bench_tool_calls.py.
 
     `margin` is how much farther than the nearest small talk a tool may be, `least` the cosine that
     it has at least; a clause beside others has to be nearer (`clause_margin`). `shared` counts what
@@ -123,9 +123,8 @@ class ToolRouter:
         found: list[Wanted] = []
         before = ""
         for part, near in zip(parts, each, strict=True):
-            again = bool(found) and found[-1].tool == near.tool
             asks = near.beyond > self._clause_threshold and (
-                not again or _names(tools[near.tool], part)
+                not found or _asks_anew(tools[near.tool], part, same=found[-1].tool == near.tool)
             )
             if asks:
                 found.append(Wanted(near.tool, f"{before}{part}"))
@@ -249,11 +248,19 @@ def _sole_parameter(tool: Tool) -> str:
     return f"{required[0]} {words}"
 
 
-def _names(tool: Tool, text: str) -> bool:
-    """Whether a text says what the tool does, and not only what it might be given."""
+def _asks_anew(tool: Tool, text: str, *, same: bool) -> bool:
+    """Whether a clause asks for something itself, and does not go on listing what is asked.
+
+    It begins as a request does, or with a word of the tool's name; where the tool is the `same` as
+    before, it also says again what is to be done.
+    """
     if message_words.is_cjk(text):
         return _shared(text, tool) > 0
-    return bool(message_words.content_words(tool_text(tool)) & message_words.content_words(text))
+    words = message_words.words_of(text)
+    named = message_words.words_of(tool["function"]["name"])
+    begins = bool(words) and (words[0] in ASKING or words[0] in named)
+    about = message_words.content_words(tool_text(tool))
+    return begins and (not same or bool(about & message_words.content_words(text)))
 
 
 def _joined(message: str, first: str, second: str) -> str:

@@ -1,0 +1,72 @@
+"""The smallest value of a schema: valid by the schema as written, or an honest refusal."""
+
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+
+from plugin.contract.schema import validator
+from plugin.engines.llama.grammar_schema import Impossible
+from plugin.engines.llama.minimal import minimal
+from plugin.engines.llama.schema_form import Form, Oversized
+from tests.engines.llama.schemas import TAKEN, real_tools, schemas
+
+
+@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(schema=schemas)
+def test_what_is_found_is_valid(schema: Any) -> None:
+    try:
+        found = minimal(Form(schema))
+    except (Impossible, Oversized):
+        return
+    assert validator(schema).is_valid(found), schema
+
+
+def test_every_real_tool_has_one() -> None:
+    without = []
+    for name, schema in real_tools():
+        try:
+            assert validator(schema).is_valid(minimal(Form(schema))), name
+        except Impossible:
+            without.append(name)
+    assert without == ["get_response"]
+
+
+@pytest.mark.parametrize("name", TAKEN)
+def test_hostile_schemas_have_one(name: str) -> None:
+    assert validator(TAKEN[name]).is_valid(minimal(Form(TAKEN[name])))
+
+
+@pytest.mark.parametrize(
+    ("schema", "least"),
+    [
+        ({"type": "object", "properties": {"a": {"type": "string"}}}, {}),
+        ({"type": "object", "required": ["a"], "properties": {"a": {"minLength": 2}}}, {"a": "aa"}),
+        ({"type": "integer", "minimum": 7}, 7),
+        ({"enum": ["long", "b"]}, "b"),
+        ({"type": "array", "items": {"type": "boolean"}, "minItems": 1}, [True]),
+        ({"type": "array", "uniqueItems": True, "minItems": 2, "items": {"enum": [1, 2]}}, [1, 2]),
+        ({"type": "integer", "not": {"enum": [0, 1]}}, -1),
+        ({"if": {"type": "object"}, "then": False, "else": {"type": "integer"}}, 0),
+        (
+            {
+                "type": "object",
+                "required": ["a"],
+                "properties": {"a": {"const": 1}, "b": {"const": 2}},
+                "dependentRequired": {"a": ["b"]},
+            },
+            {"a": 1, "b": 2},
+        ),
+        ({"type": "array", "contains": {"const": "x"}}, ["x"]),
+    ],
+)
+def test_small_values(schema: dict[str, Any], least: Any) -> None:
+    assert minimal(Form(schema)) == least
+
+
+@pytest.mark.parametrize(
+    "schema", [False, {"not": {}}, {"type": "string", "pattern": "(?=x)(?!x)"}]
+)
+def test_where_there_is_none(schema: Any) -> None:
+    with pytest.raises(Impossible):
+        minimal(Form(schema))
