@@ -201,6 +201,7 @@ async def _open_gate(settings: Settings, reader: SqlEngine) -> AsyncIterator[Gat
                 Prices(prices),
                 Room(settings.queue, settings.queue_seconds),
                 journal,
+                reader,
             ) as gate,
         ):
             yield gate

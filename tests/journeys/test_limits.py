@@ -60,6 +60,18 @@ def test_a_budget_is_used_up_exactly_and_raised_while_it_runs(tmp_path: Path) ->
         assert statuses(asyncio.run(again.at_once())) == {200: 1, 429: 39}
 
 
+def test_a_budget_outlives_its_counts(tmp_path: Path) -> None:
+    key = new_key(tmp_path)
+    set_limit(tmp_path, "requests", "3", "--per", "none", "--key", "*")
+    with running(tmp_path, "serve", settings=WORKERS) as started:
+        load = Load(started.address.port, key["key"], 1)
+        assert statuses(asyncio.run(load.at_once(each=2))) == {200: 2}
+    (tmp_path / "data" / "counters.bin").unlink()
+    with running(tmp_path, "serve", "--workers", "2", settings=WORKERS) as started:
+        load = Load(started.address.port, key["key"], 1)
+        assert statuses(asyncio.run(load.at_once(each=3))) == {200: 1, 429: 2}
+
+
 def test_a_day_outlives_the_service(tmp_path: Path) -> None:
     key = new_key(tmp_path)
     set_limit(tmp_path, "requests", "5", "--per", "day", "--key", "*")
