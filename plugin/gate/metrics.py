@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from plugin.gate import telemetry_names as names
+from plugin.gate.admission import REPLAYED, WHOLE
 from plugin.gate.figure_files import FigureFile, gather
 from plugin.gate.figures import Figures
 
@@ -22,6 +23,7 @@ OTHER = "other"
 
 _METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"})
 _FAILED = 400
+_WELL = frozenset({WHOLE, REPLAYED})
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 _OPERATIONS = (
@@ -148,7 +150,10 @@ def error_of(record: Mapping[str, Any]) -> str:
     status = record["status"]
     if status is not None and status >= _FAILED:
         return str(status)
-    return str(record.get("ended") or ("" if status is not None else "none"))
+    ended = record.get("ended", WHOLE)
+    if ended not in _WELL:
+        return str(ended)
+    return "" if status is not None else "none"
 
 
 def _process(figures: Figures) -> None:

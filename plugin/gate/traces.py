@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from opentelemetry.trace import Span, Tracer
 
 _CARRIED = frozenset({b"traceparent", b"tracestate"})
-_SERVER_ERROR = 500
+_OF_THE_CALLER = range(400, 500)
+_CALLER_LEFT = "caller left"
 
 
 class Traces:
@@ -137,7 +138,7 @@ def _end(span: "Span", record: Mapping[str, Any], attributes: Mapping[str, Any])
     for name, value in {**attributes, names.ERROR: error or None}.items():
         if value is not None:
             span.set_attribute(name, value)
-    # What the caller did wrong is no error of ours.
-    if error and (record["status"] is None or record["status"] >= _SERVER_ERROR):
+    # What the caller does is no error of ours.
+    if error and error != _CALLER_LEFT and (record["status"] or 0) not in _OF_THE_CALLER:
         span.set_status(StatusCode.ERROR)
     span.end()

@@ -97,6 +97,7 @@ def test_what_an_endpoint_does(path: str | None, operation: str) -> None:
     ("record", "error"),
     [
         ({"status": 200}, ""),
+        ({"status": 200, "ended": "replayed"}, ""),
         ({"status": 429}, "429"),
         ({"status": 200, "ended": "caller left"}, "caller left"),
         ({"status": None}, "none"),
