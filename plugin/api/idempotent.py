@@ -124,6 +124,7 @@ class _Answering:
                 raise
             self._forget()
             answer = problem(error, entry.route, self._exchange.request_id)
+            self._exchange.failed(answer)
             await answer.send(self._take, self._exchange.request_id, self._scope["path"])
 
     async def _take(self, message: Message) -> None:

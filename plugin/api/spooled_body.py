@@ -20,11 +20,9 @@ class SpooledBody:
     """The body of the request of `scope`; what was kept of it goes when the context is left."""
 
     def __init__(self, scope: Scope) -> None:
-        content_type = _content_type(scope)
-        self._boundary = _boundary(content_type)
+        media_type, self._boundary = _media_type(scope)
         about = (scope["method"].encode(), scope["path"].encode(), scope["query_string"])
-        named = content_type.replace(self._boundary, b"") if self._boundary else content_type
-        self._sum = sha256(b"\0".join((*about, named, b"")))
+        self._sum = sha256(b"\0".join((*about, media_type, b"")))
         self._unread = b""
         self._file = SpooledTemporaryFile[bytes](_IN_MEMORY)
         self._size = 0
@@ -109,17 +107,17 @@ class SpooledBody:
         self._unread = rest[cut:]
 
 
-def _content_type(scope: Scope) -> bytes:
-    return next((bytes(value) for name, value in scope["headers"] if name == b"content-type"), b"")
-
-
-def _boundary(content_type: bytes) -> bytes:
-    """What separates the parts of a form; nothing for any other media type."""
-    media_type, _, parameters = content_type.partition(b";")
+def _media_type(scope: Scope) -> tuple[bytes, bytes]:
+    """The media type, and what separates the parts of a form; nothing for any other."""
+    came = next((bytes(value) for name, value in scope["headers"] if name == b"content-type"), b"")
+    media_type, *parameters = came.split(b";")
     if not media_type.strip().lower().startswith(b"multipart/"):
-        return b""
-    for parameter in parameters.split(b";"):
+        return came, b""
+    boundary, others = b"", [media_type]
+    for parameter in parameters:
         name, _, value = parameter.strip().partition(b"=")
         if name.lower() == b"boundary":
-            return value.strip(b'"')
-    return b""
+            boundary = value.strip(b'"')
+        else:
+            others.append(parameter)
+    return b";".join(others), boundary
