@@ -7,10 +7,10 @@ import typer
 
 _GROUPS = (
     "serve",
+    "restart",
     "engine",
     "models",
     "keys",
-    "limits",
     "limits",
     "usage",
     "ledger",

@@ -2,25 +2,24 @@
 
 import errno
 import os
-import signal
 import socket
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
 if TYPE_CHECKING:
-    import uvicorn
-
+    from plugin.cli.signals import Signals
+    from plugin.cli.worker_process import WorkerProcess
     from plugin.settings import Settings
+
+    Announce = Callable[[Settings, str | None, bytes], None]
 
 Host = Annotated[str | None, typer.Option(help="Address to listen on (PLUGIN_HOST).")]
 Port = Annotated[int | None, typer.Option(help="Port to listen on (PLUGIN_PORT).")]
 Workers = Annotated[int | None, typer.Option(help="Number of processes (PLUGIN_WORKERS).")]
 
-_GRACE_SECONDS = 10
 _READY_SECONDS = 30
 
 
@@ -32,50 +31,75 @@ def register(app: typer.Typer) -> None:
 
 def serve(host: Host = None, port: Port = None, workers: Workers = None) -> None:
     """Serve the plugin."""
-    settings, listener = _check(host, port, workers)
 
-    def announce(_document: bytes) -> None:
+    def announce(settings: "Settings", _key: str | None, _document: bytes) -> None:
         import logging
 
         host = f"[{settings.host}]" if ":" in settings.host else settings.host
         logging.getLogger("plugin").info("listening on http://%s:%s", host, settings.port)
 
-    _listen(settings, listener, announce)
+    _listen(host, port, workers, announce)
 
 
 def up(host: Host = None, port: Port = None, workers: Workers = None) -> None:
     """Serve the plugin, with a first API key if there is none, and say how to call it."""
-    settings, listener = _check(host, port, workers)
-    key = _first_key(settings)
 
-    def announce(document: bytes) -> None:
+    def announce(settings: "Settings", key: str | None, document: bytes) -> None:
         from plugin.cli.banner import banner
 
         typer.echo(banner(settings, key, document))
 
-    _listen(settings, listener, announce)
+    _listen(host, port, workers, announce, wants_key=True)
     typer.echo("stopped")
 
 
-def _check(
-    host: str | None, port: int | None, workers: int | None
-) -> "tuple[Settings, socket.socket]":
-    """Read the settings, take the port, migrate; each failure is one line."""
+def _listen(
+    host: str | None,
+    port: int | None,
+    workers: int | None,
+    announce: "Announce",
+    *,
+    wants_key: bool = False,
+) -> None:
+    """Check everything, and serve until a signal; a clean stop returns."""
     given = {"PLUGIN_HOST": host, "PLUGIN_PORT": port, "PLUGIN_WORKERS": workers}
-    # Workers are processes of their own and read the same environment.
+    # What a command was given stays, whatever `.env` says later.
     os.environ.update({name: str(value) for name, value in given.items() if value is not None})
-    signal.signal(signal.SIGTERM, interrupt)
-    from plugin.settings import load, unknown_names
-    from plugin.storage.migrate import prepare
+    from plugin.cli.signals import Signals
+    from plugin.cli.worker_process import WorkerProcess
 
-    settings = load()
+    signals = Signals()
+    with signals.caught():
+        # It imports the application while we read the settings.
+        first = WorkerProcess()
+        try:
+            _serve(signals, first, announce, wants_key=wants_key)
+        finally:
+            first.kill()
+
+
+def _serve(
+    signals: "Signals", first: "WorkerProcess", announce: "Announce", *, wants_key: bool
+) -> None:
+    import threading
+
+    from plugin.cli.service import Service
+    from plugin.settings import load, unknown_names
+
+    asked = load()
     for line in unknown_names(os.environ):
         typer.echo(f"warning: {line}", err=True)
-    listener = _bind(settings.host, settings.port)
-    os.environ["PLUGIN_PORT"] = str(listener.getsockname()[1])
-    settings = load()
-    prepare(settings.data_dir, settings.database)
-    return settings, listener
+    with _bind(asked.host, asked.port) as listener:
+        settings = asked.model_copy(update={"port": listener.getsockname()[1]})
+
+        def serving(key: str | None) -> None:
+            threading.Thread(
+                target=_when_ready,
+                args=(listener.getsockname(), partial(announce, settings, key)),
+                daemon=True,
+            ).start()
+
+        Service(listener, settings, asked, signals).run(first, serving, wants_key=wants_key)
 
 
 def _bind(host: str, port: int) -> socket.socket:
@@ -90,7 +114,6 @@ def _bind(host: str, port: int) -> socket.socket:
     except OSError as error:
         listener.close()
         raise CannotRun(_why_not(error, host, port)) from None
-    listener.set_inheritable(True)
     return listener
 
 
@@ -109,74 +132,6 @@ def _why_not(error: OSError, host: str, port: int) -> str:
             return f"{host} is no address of this machine ({error.strerror}); set PLUGIN_HOST"
 
 
-def _listen(
-    settings: "Settings", listener: socket.socket, announce: Callable[[bytes], None]
-) -> None:
-    """Serve until a signal; a clean stop returns."""
-    import threading
-
-    config = _configuration(settings)
-    waiting = threading.Thread(target=_when_ready, args=(listener, announce), daemon=True)
-    with _engine(settings):
-        waiting.start()
-        try:
-            _run(config, listener)
-        except KeyboardInterrupt:
-            # uvicorn has stopped in good order by now, and repeats the signal that told it to.
-            return
-
-
-@contextmanager
-def _engine(settings: "Settings") -> Iterator[None]:
-    """The embedded engine, from before the first request until after the last one."""
-    if settings.engine == "none":
-        yield
-        return
-    from plugin.cli.engine import options
-    from plugin.engines.llama.process import Supervisor
-    from plugin.engines.llama.state import FILE
-
-    supervisor = Supervisor(options(settings), settings.data_dir / FILE)
-    supervisor.start()
-    try:
-        yield
-    finally:
-        supervisor.stop()
-
-
-def _configuration(settings: "Settings") -> "uvicorn.Config":
-    import uvicorn
-
-    from plugin.app import create_app
-
-    application = create_app(settings)
-    return uvicorn.Config(
-        application if settings.workers == 1 else "plugin.app:create_app",
-        factory=settings.workers > 1,
-        workers=settings.workers,
-        loop="uvloop" if sys.platform != "win32" else "auto",
-        http="httptools",
-        ws="none",
-        lifespan="on",
-        access_log=False,
-        server_header=False,
-        proxy_headers=bool(settings.trusted_proxies),
-        forwarded_allow_ips=list(settings.trusted_proxies),
-        timeout_graceful_shutdown=_GRACE_SECONDS,
-        log_config=log_config(settings.log_level),
-    )
-
-
-def _run(config: "uvicorn.Config", listener: socket.socket) -> None:
-    import uvicorn
-    from uvicorn.supervisors import Multiprocess
-
-    if config.workers == 1:
-        uvicorn.Server(config).run(sockets=[listener])
-    else:
-        Multiprocess(config, sockets=[listener]).run()
-
-
 def log_config(level: str) -> dict[str, Any]:
     """How what is logged becomes lines of JSON on stderr."""
     own = {"level": level.upper()}
@@ -190,15 +145,14 @@ def log_config(level: str) -> dict[str, Any]:
     }
 
 
-def _when_ready(listener: socket.socket, announce: Callable[[bytes], None]) -> None:
+def _when_ready(name: Sequence[Any], announce: Callable[[bytes], None]) -> None:
     """Call `announce` with openapi.json as soon as the service answers."""
     import http.client
 
-    address, port = listener.getsockname()[:2]
+    address, port = name[:2]
     address = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address, address)  # noqa: S104 - compared, not bound
     connection = http.client.HTTPConnection(address, port, timeout=_READY_SECONDS)
     try:
-        # The port is open already: this waits in the queue until the service takes it.
         connection.request("GET", "/openapi.json")
         document = connection.getresponse().read()
     except (OSError, http.client.HTTPException):
@@ -206,20 +160,6 @@ def _when_ready(listener: socket.socket, announce: Callable[[bytes], None]) -> N
     finally:
         connection.close()
     announce(document)
-
-
-def _first_key(settings: "Settings") -> str | None:
-    import time
-
-    from plugin.auth import first_key
-    from plugin.auth.keys import KeyStore
-    from plugin.storage.database import open_blocking
-
-    engine = open_blocking(settings.database)
-    try:
-        return first_key.ensure(KeyStore(engine, time.time), settings.data_dir)
-    finally:
-        engine.dispose()
 
 
 def interrupt(_signal: int, _frame: object) -> NoReturn:

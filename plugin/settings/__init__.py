@@ -1,6 +1,5 @@
 """The environment, typed: every setting, what it allows, and the only reader of it."""
 
-import difflib
 import ipaddress
 import json
 import os
@@ -13,6 +12,7 @@ from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from plugin.errors import CannotRun
+from plugin.settings import env_file, faults
 from plugin.settings.jwt_issuer import JwtIssuer
 from plugin.settings.price import Price
 from plugin.settings.upstream import Upstream
@@ -25,6 +25,7 @@ __all__ = [
     "Price",
     "Settings",
     "Upstream",
+    "data_dir",
     "load",
     "load_offer",
     "unknown_names",
@@ -32,7 +33,6 @@ __all__ = [
 
 PREFIX = "PLUGIN_"
 _PACKAGE = Path(__file__).parents[1]
-_FILE = ".env"
 _OF_COMMANDS = frozenset({"key"})
 """Names that a command reads by itself: the key that `plugin replay` sends."""
 
@@ -60,7 +60,7 @@ class Offer(BaseSettings):
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX,
-        env_file=_FILE,
+        env_file=env_file.FILE,
         env_ignore_empty=True,
         extra="ignore",
         frozen=True,
@@ -111,6 +111,18 @@ class Settings(Offer):
         default=8000, ge=0, le=65535, description="a port from 0 to 65535 (0: any free one)"
     )
     workers: int = Field(default=1, ge=1, le=256, description="a number of processes from 1 to 256")
+    drain_seconds: int = Field(
+        default=30,
+        ge=0,
+        le=3600,
+        description="how long a stopping service answers what is under way, 0 to 3600 seconds",
+    )
+    drain_delay: int = Field(
+        default=0,
+        ge=0,
+        le=300,
+        description="how long before that /readyz already refuses, 0 to 300 seconds",
+    )
     public_url: str | None = Field(
         default=None,
         pattern=r"^https?://[^\s/?#]+[^\s?#]*$",
@@ -260,6 +272,12 @@ def load() -> Settings:
     return _read(Settings)
 
 
+def data_dir() -> Path:
+    """The data directory, whatever is wrong with other settings."""
+    given = env_file.value_of(f"{PREFIX}DATA_DIR")
+    return Path(given or Settings.model_fields["data_dir"].default)
+
+
 def load_offer() -> Offer:
     """Read the settings that say which operations there are, and no other."""
     return _read(Offer)
@@ -267,21 +285,26 @@ def load_offer() -> Offer:
 
 def _read(kind: type[_Offer]) -> _Offer:
     try:
+        env_file.check()
         return kind()
     except ValidationError as error:
-        raise CannotRun(_explain(error)) from None
+        raise CannotRun(faults.explain(error, PREFIX, Settings.model_fields, _SECRETS)) from None
     except UnicodeDecodeError:
         raise CannotRun(
-            f"{_FILE} is not UTF-8 text; write it anew, one NAME=value a line"
+            f"{env_file.FILE} is not UTF-8 text; write it anew, one NAME=value a line"
         ) from None
 
 
 def unknown_names(environment: Mapping[str, str]) -> list[str]:
     """One line for each `PLUGIN_` name here or in `.env` that is no setting; what was meant."""
-    names = {*environment, *dotenv_values(_FILE)}
+    names = {*environment, *dotenv_values(env_file.FILE)}
     given = (name for name in sorted(names) if name.upper().startswith(PREFIX))
     known = Settings.model_fields.keys() | _OF_COMMANDS
-    return [_unknown(name) for name in given if _field(name) not in known]
+    return [
+        faults.unknown(name, PREFIX, Settings.model_fields)
+        for name in given
+        if _field(name) not in known
+    ]
 
 
 def _split(value: Any) -> Any:
@@ -292,28 +315,3 @@ def _split(value: Any) -> Any:
 
 def _field(name: str) -> str:
     return name[len(PREFIX) :].lower()
-
-
-def _unknown(name: str) -> str:
-    near = difflib.get_close_matches(_field(name), Settings.model_fields, n=1)
-    meant = f"; did you mean {PREFIX}{near[0].upper()}?" if near else ""
-    return f"{name} is not a setting and is ignored{meant}"
-
-
-def _explain(error: ValidationError) -> str:
-    fault = error.errors(include_url=False)[0]
-    name = str(fault["loc"][0])
-    allowed = Settings.model_fields[name].description
-    given = "its value" if name in _SECRETS else repr(fault["input"])
-    return f"{PREFIX}{name.upper()}: {given} is not allowed{_place(fault)}; give {allowed}"
-
-
-def _place(fault: Mapping[str, Any]) -> str:
-    """Where in a structure the fault lies, and what it is; never what was given."""
-    name, *where = fault["loc"]
-    said = fault["msg"].removeprefix("Value error, ")
-    if where:
-        names = (f"item {part + 1}" if isinstance(part, int) else part for part in where)
-        return f" ({', '.join(names)}: {said})"
-    # what is written as JSON is hidden, so the text must say more
-    return f" ({said})" if name in _SECRETS and fault["type"] == "value_error" else ""

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 import yaml
 
-from plugin.cli.serve import _GRACE_SECONDS
 from plugin.settings import PREFIX, Settings
 
 INFRA = Path(__file__).parents[2] / "infra"
@@ -38,7 +37,14 @@ def test_a_container_has_limits_and_comes_back(name: str) -> None:
     assert service["restart"] == "unless-stopped"
     assert {"mem_limit", "cpus", "pids_limit"} <= service.keys()
     assert {"max-size", "max-file"} <= service["logging"]["options"].keys()
-    assert int(service["stop_grace_period"].removesuffix("s")) > _GRACE_SECONDS
+    assert "stop_grace_period" in service
+
+
+def test_the_service_is_given_the_time_that_it_gives() -> None:
+    fields = Settings.model_fields
+    drains = fields["drain_seconds"].default + fields["drain_delay"].default
+    given = int(SERVICES["service"]["stop_grace_period"].removesuffix("s"))
+    assert given >= drains + 15
 
 
 @every_service

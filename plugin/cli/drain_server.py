@@ -1,0 +1,159 @@
+"""uvicorn as a worker runs it: told by its parent when to end, and in good order then."""
+
+import asyncio
+import contextlib
+import logging
+import os
+import socket
+import threading
+import time
+from collections.abc import Callable, Generator
+from typing import TYPE_CHECKING
+
+import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from plugin.cli.drain_order import Drain, at_once
+
+if TYPE_CHECKING:
+    from plugin.api.draining import Draining
+
+_LOOK = 0.02
+_LAST_WORDS = 2.0
+"""Seconds in which a cancelled request says that it was, and is settled."""
+
+_FLUSH = 0.5
+
+_ORPHAN = Drain(limit=0.5, linger=0.0)
+"""What a worker does whose parent was killed."""
+_ORPHAN_GONE = 2.2
+
+
+class DrainServer(uvicorn.Server):
+    """Serves until `drain`, and ends when what was under way has been answered.
+
+    `layer` is the application; `ready` is called as soon as requests are answered, `closed` as
+    soon as no more are accepted.
+    """
+
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        layer: "Draining",
+        ready: Callable[[], None],
+        closed: Callable[[], None],
+    ) -> None:
+        super().__init__(config)
+        self._layer = layer
+        self._ready = ready
+        self._closed = closed
+        self._order: Drain | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._log = logging.getLogger("plugin.worker")
+
+    def serve_told_by(self, control: socket.socket, listener: socket.socket) -> None:
+        """Serve `listener` until `control` brings the order to drain, or its other end is gone."""
+        self._control = control
+        self.run(sockets=[listener])
+
+    def drain(self, order: Drain) -> None:
+        """End in the way that is ordered; an order that comes later replaces an earlier one."""
+        if self._order is None:
+            self._layer.drain()
+        self._order = order
+        self.should_exit = True
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Generator[None, None, None]:
+        """Leave signals to the process."""
+        yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to serve, and to listen to the parent."""
+        self._loop = asyncio.get_running_loop()
+        threading.Thread(target=self._listen, name="control", daemon=True).start()
+        await super().startup(sockets)
+        self._ready()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Stop accepting, wait for what is under way, cut short what takes too long."""
+        began = time.monotonic()
+        await self._wait(lambda: began + self._told.delay, lambda: False)
+        self._stop_accepting(sockets or [])
+        began = time.monotonic()
+        await self._wait(lambda: began + self._told.limit, lambda: self._idle(began))
+        await self._cut_short()
+        await self.lifespan.shutdown()
+
+    @property
+    def _told(self) -> Drain:
+        return self._order or at_once()
+
+    async def _wait(self, until: Callable[[], float], done: Callable[[], bool]) -> None:
+        # uvicorn tells nobody that a connection has ended.
+        while time.monotonic() < until() and not done():  # noqa: ASYNC110
+            await asyncio.sleep(_LOOK)
+
+    def _stop_accepting(self, sockets: list[socket.socket]) -> None:
+        for server in self.servers:
+            server.close()
+        for listener in sockets:
+            listener.close()
+        self._closed()
+
+    def _idle(self, began: float) -> bool:
+        """Whether nothing is under way; connections end with the answer to their last request.
+
+        Those without a request get a moment: one may be on its way to us.
+        """
+        lingering = time.monotonic() < began + self._told.linger
+        for connection in list(self.server_state.connections):
+            if isinstance(connection, HttpToolsProtocol) and not (
+                lingering and _waits_for_a_request(connection)
+            ):
+                connection.shutdown()
+        return not self.server_state.connections and not self.server_state.tasks
+
+    async def _cut_short(self) -> None:
+        """End what is left: with an error event or an answer where the caller takes it."""
+        tasks = set(self.server_state.tasks)
+        if tasks:
+            self._log.warning(
+                "%d requests took longer than there was time, and were ended", len(tasks)
+            )
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks, timeout=_LAST_WORDS)
+        for transport in self._transports():
+            transport.close()
+        flushed = time.monotonic() + _FLUSH
+        await self._wait(lambda: flushed, lambda: not self.server_state.connections)
+        # A caller who takes nothing keeps its request from ending.
+        for transport in self._transports():
+            transport.abort()
+        if unfinished := {task for task in tasks if not task.done()}:
+            await asyncio.wait(unfinished, timeout=_LAST_WORDS)
+
+    def _transports(self) -> list[asyncio.Transport]:
+        return [
+            connection.transport
+            for connection in self.server_state.connections
+            if isinstance(connection, HttpToolsProtocol)
+        ]
+
+    def _listen(self) -> None:
+        """Hear the parent's orders; when it is gone, end soon whatever happens."""
+        assert self._loop is not None  # noqa: S101 - for the type checker
+        with self._control.makefile("rb") as lines:
+            for line in lines:
+                self._loop.call_soon_threadsafe(self.drain, Drain.read(line))
+        try:
+            self._loop.call_soon_threadsafe(self.drain, _ORPHAN)
+        except RuntimeError:
+            return  # it has ended
+        time.sleep(_ORPHAN_GONE)
+        os._exit(1)
+
+
+def _waits_for_a_request(connection: HttpToolsProtocol) -> bool:
+    return connection.cycle is None or connection.cycle.response_complete

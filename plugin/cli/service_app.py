@@ -1,0 +1,70 @@
+"""The service inside a worker: imported while the parent still reads its settings."""
+
+import signal
+import socket
+import sys
+import time
+
+import uvicorn
+
+from plugin.api.draining import Draining
+from plugin.app import create_app
+from plugin.auth import first_key
+from plugin.auth.keys import KeyStore
+from plugin.cli.drain_order import AT_STOP, Drain
+from plugin.cli.drain_server import DrainServer
+from plugin.cli.terminal import CANNOT_RUN, FINE
+from plugin.cli.worker import tell
+from plugin.errors import CannotRun
+from plugin.settings import Settings
+from plugin.storage.database import open_blocking
+from plugin.storage.migrate import prepare
+
+
+def run(
+    settings: Settings, control: socket.socket, listener: socket.socket, *, wants_key: bool
+) -> int:
+    """Serve; the exit code of the process. With `wants_key` there is a first API key then."""
+    try:
+        prepare(settings.data_dir, settings.database)
+        key = _first_key(settings) if wants_key else None
+        layer = Draining(create_app(settings))
+    except CannotRun as error:
+        tell(control, cannot=error.detail)
+        return CANNOT_RUN
+    tell(control, checked=True)
+    server = DrainServer(
+        _configuration(settings, layer),
+        layer,
+        ready=lambda: tell(control, ready=True, key=key),
+        closed=lambda: tell(control, closed=True),
+    )
+    asked = Drain(settings.drain_seconds, AT_STOP, settings.drain_delay)
+    signal.signal(signal.SIGTERM, lambda *_: server.drain(asked))
+    server.serve_told_by(control, listener)
+    return FINE
+
+
+def _configuration(settings: Settings, layer: Draining) -> uvicorn.Config:
+    from plugin.cli.serve import log_config
+
+    return uvicorn.Config(
+        layer,
+        loop="uvloop" if sys.platform != "win32" else "auto",
+        http="httptools",
+        ws="none",
+        lifespan="on",
+        access_log=False,
+        server_header=False,
+        proxy_headers=bool(settings.trusted_proxies),
+        forwarded_allow_ips=list(settings.trusted_proxies),
+        log_config=log_config(settings.log_level),
+    )
+
+
+def _first_key(settings: Settings) -> str | None:
+    engine = open_blocking(settings.database)
+    try:
+        return first_key.ensure(KeyStore(engine, time.time), settings.data_dir)
+    finally:
+        engine.dispose()

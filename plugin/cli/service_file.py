@@ -1,0 +1,74 @@
+"""How commands find the service of a data directory, and learn what became of their request."""
+
+import contextlib
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+FILE, LOCK = "service.json", "service.lock"
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Which process it is, how many restarts and reloads have begun and ended, how the last did.
+
+    An empty `outcome` is a good one.
+    """
+
+    pid: int
+    begun: int = 0
+    ended: int = 0
+    outcome: str = ""
+
+
+@contextmanager
+def ours(directory: Path) -> Iterator[bool]:
+    """Hold the place of the service in `directory`; whether it is ours, or another's.
+
+    The lock ends with its process, however that ends, so that a stale file is known.
+    """
+    import fcntl
+
+    with (directory / LOCK).open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+            return
+        try:
+            yield True
+        finally:
+            with contextlib.suppress(OSError):
+                (directory / FILE).unlink(missing_ok=True)
+
+
+def write(directory: Path, standing: Standing) -> None:
+    """Say how it stands; a full disk costs the waiting commands, not the service."""
+    part = directory / f"{FILE}.part"
+    with contextlib.suppress(OSError):
+        handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(handle, "w") as file:
+            json.dump(asdict(standing), file)
+        part.replace(directory / FILE)
+
+
+def read(directory: Path) -> Standing | None:
+    """How it stands; None where no service runs."""
+    import fcntl
+
+    try:
+        with (directory / LOCK).open() as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        pass
+    except OSError:
+        return None
+    else:
+        return None
+    try:
+        return Standing(**json.loads((directory / FILE).read_bytes()))
+    except (OSError, ValueError, TypeError):
+        return None

@@ -1,0 +1,66 @@
+"""A worker: one process that serves the listening socket of its parent.
+
+Started as `python -m plugin.cli.worker CONTROL`, a file descriptor. Through that it is given the
+socket and its settings, tells that it is ready or why it cannot be, and hears when to end.
+"""
+
+import json
+import pickle
+import signal
+import socket
+import struct
+import sys
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from plugin.settings import Settings
+
+LENGTH = struct.Struct("!I")
+"""How many bytes the order to begin has that follows."""
+
+_CANNOT_RUN = 2
+
+
+def main() -> None:
+    """Serve until told to stop, or until the parent is gone."""
+    control = socket.socket(fileno=int(sys.argv[1]))
+    # Its parent speaks for it: what a terminal or an operator says to all is not for a worker.
+    for unheard in (signal.SIGINT, signal.SIGHUP, signal.SIGUSR2):
+        signal.signal(unheard, signal.SIG_IGN)
+    from plugin.cli import service_app
+
+    listener, settings, wants_key = _order(control)
+    sys.exit(service_app.run(settings, control, listener, wants_key=wants_key))
+
+
+def send_order(
+    control: socket.socket, listener: socket.socket, settings: "Settings", *, wants_key: bool
+) -> None:
+    """Give a worker what it waits for."""
+    order = pickle.dumps((settings, wants_key))
+    socket.send_fds(control, [LENGTH.pack(len(order))], [listener.fileno()])
+    control.sendall(order)
+
+
+def tell(control: socket.socket, **said: Any) -> None:
+    """Say something to the parent, who may be gone."""
+    try:
+        control.sendall(json.dumps(said).encode() + b"\n")
+    except OSError:
+        return
+
+
+def _order(control: socket.socket) -> "tuple[socket.socket, Settings, bool]":
+    head, descriptors, *_ = socket.recv_fds(control, LENGTH.size, 1)
+    if not head:
+        sys.exit(0)  # the parent has ended instead
+    (left,) = LENGTH.unpack(head)
+    order = b""
+    while len(order) < left:
+        order += control.recv(left - len(order)) or sys.exit(0)
+    settings, wants_key = pickle.loads(order)  # noqa: S301 - from our own parent
+    return socket.socket(fileno=descriptors[0]), settings, wants_key
+
+
+if __name__ == "__main__":
+    main()
