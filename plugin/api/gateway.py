@@ -133,7 +133,8 @@ class Gateway:
         except Undecided as undecided:
             await undecided.settled()
             caller = self._authenticate(scope["headers"])
-        scope["plugin.caller"] = _permit(caller, access.scope)
+        scope["plugin.caller"] = caller
+        _permit(caller, access.scope)
         if self._admit is None:
             return receive
         door = GPT_API if speaks_openai(scope["path"]) else OPERATIONS
@@ -168,9 +169,9 @@ class Gateway:
         )
 
 
-def _permit(caller: Caller, wanted: str) -> Caller:
+def _permit(caller: Caller, wanted: str) -> None:
     if caller.may(wanted):
-        return caller
+        return
     held = " ".join(sorted(caller.scopes)) or "none"
     raise MissingScope(
         f"This operation needs the scope {wanted}; the key has {held}. Use a key with that "

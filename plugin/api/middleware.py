@@ -10,7 +10,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from plugin.api.exception_handlers import Problem, problem
 from plugin.api.limit_headers import limit_headers
-from plugin.api.openai_errors import speaks_openai
+from plugin.api.openai_errors import speaks_openai, status_of
 from plugin.api.openai_headers import openai_headers
 from plugin.errors import BodyTooLarge, LimitReached
 from plugin.gate.admission import WHOLE, Admission, Ending
@@ -136,7 +136,9 @@ class Exchange(Trail):
         if isinstance(answer.error, LimitReached):
             self.standing = answer.error.standing
             self.notes["limit"] = told["limit"] = answer.error.limit
-        self.happened(what, status=answer.status, code=answer.code, **told)
+        openai = self._elapsed is not None
+        status = status_of(answer.error, answer.status) if openai else answer.status
+        self.happened(what, status=status, code=answer.code, **told)
 
     def first_piece(self) -> None:
         """The first piece of an event stream goes out."""

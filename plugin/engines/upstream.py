@@ -95,8 +95,7 @@ class Upstream:
         happened(
             "upstream left alone" if failed.resting else "upstream failed",
             upstream=self.name,
-            status=failed.error.status,
-            code=failed.error.code,
+            status=failed.status,
             breaker=self.breaker.state,
             again_after_ms=None if wait is None else round(wait * 1000),
         )

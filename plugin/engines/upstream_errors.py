@@ -42,6 +42,12 @@ class CallFailed(Exception):  # noqa: N818 - it says what happened to the call
         self.after = after
         self.resting = resting
 
+    @property
+    def status(self) -> int:
+        """The status that the caller would get for it."""
+        error = self.error
+        return error.answered[0] if isinstance(error, UpstreamRefused) else error.status
+
 
 def broken(name: str, what: str) -> CallFailed:
     """The address answered with something that is no answer."""
