@@ -12,7 +12,7 @@ FILE = ".env"
 
 def check() -> None:
     """Raise `CannotRun` for a line that is no assignment; dotenv itself would leave it out."""
-    for line, key, value, broken in _lines():
+    for line, key, value, broken in _lines("strict"):
         if broken or (key is not None and value is None):
             raise CannotRun(f"{FILE} line {line}: this is not NAME=value; mend or remove the line")
 
@@ -32,11 +32,11 @@ def place_of(name: str) -> str:
     return f" ({FILE} line {lines[-1]})" if lines else ""
 
 
-def _lines() -> list[tuple[int, str | None, str | None, bool]]:
+def _lines(errors: str = "replace") -> list[tuple[int, str | None, str | None, bool]]:
     file = Path(FILE)
     if not file.is_file():
         return []
-    with file.open(encoding="utf-8") as stream:
+    with file.open(encoding="utf-8", errors=errors) as stream:
         bindings = list(parse_stream(stream))
     return [
         # blank lines before an assignment belong to it

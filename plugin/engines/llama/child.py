@@ -78,6 +78,10 @@ class Child:
         except subprocess.TimeoutExpired:
             self._process.kill()
 
+    def kill(self) -> None:
+        """End it in spite of itself."""
+        self._process.kill()
+
     @property
     def _stdin(self) -> IO[bytes]:
         assert self._process.stdin is not None  # noqa: S101 - for the type checker

@@ -21,6 +21,7 @@ from plugin.engines.llama.models import TEXT, VECTORS, Found, look
 from plugin.engines.llama.server import RUNTIME, Plan
 from plugin.engines.llama.state import EngineState, write_state
 from plugin.engines.llama.turn import turn
+from plugin.engines.llama.watch import watch
 
 _AGAIN = "Try again in a moment."
 _THEN = "On the machine of the service: `{}` (once); it then starts the engine by itself."
@@ -119,9 +120,13 @@ class Supervisor:
         if child is None:
             return
         began = time.monotonic()
+        ended = threading.Event()
         if addresses := child.addresses():
             self._serves(child, addresses, time.monotonic() - began)
+            about = (addresses.values(), child.pid, ended, child.kill)
+            threading.Thread(target=watch, args=about, name="engine-watch", daemon=True).start()
         code = child.wait()
+        ended.set()
         if self._stopping.is_set():
             return
         if addresses:
