@@ -8,7 +8,7 @@ from typing import NamedTuple, Protocol
 import orjson
 
 from plugin.auth.caller import Caller
-from plugin.errors import LimitReached
+from plugin.errors import LimitReached, StorageUnavailable
 from plugin.gate.counters import Counters, Refusal, Taken
 from plugin.gate.entries import Call, Outcome
 from plugin.gate.limits import Limit, Limits, Plan, month_of
@@ -21,6 +21,10 @@ _MICROSECONDS = 1_000_000
 _FAILED = 400
 _REFUSED = 429
 _NOTHING = Taken((), ())
+_NOT_WRITTEN = (
+    "This service cannot write its ledger, so it lets nobody in, and nothing was done; the call may "
+    "be right. The operator must make room in PLUGIN_DATA_DIR; it goes on by itself then."
+)
 
 WHOLE = "whole"
 """How a call ended that ended well."""
@@ -31,6 +35,10 @@ REPLAYED = "replayed"
 
 class Book(Protocol):
     """Where calls are written down; see `Journal`."""
+
+    @property
+    def healthy(self) -> bool:
+        """Whether more calls can be written down."""
 
     def opened(self, call: Call) -> int:
         """A call was let through; gives its number."""
@@ -96,8 +104,11 @@ class Gate:
     ) -> "Admission | Awaitable[Admission]":
         """Let a call in; where it must wait for it, what to await.
 
-        Raises `LimitReached` before anything is done, at once or after the waiting.
+        Raises `LimitReached` before anything is done, at once or after the waiting, and
+        `StorageUnavailable` while no more calls can be written down.
         """
+        if self.book is not None and not self.book.healthy:
+            raise StorageUnavailable(_NOT_WRITTEN)
         plan = self.limits.at_admission(caller.id, action)
         call = Call(
             int(time.time() * _MICROSECONDS), request_id, caller.id, caller.name, door, action
@@ -280,12 +291,14 @@ class Admission:
     def _detail(self, way: Sequence[Mapping[str, object]]) -> str | None:
         """What the gate decided and why, where there is something to tell."""
         told: dict[str, object] = {}
-        if self._taken.held:
-            told["left"] = {
-                limit.label: level.left
-                for plan, levels in self.standing
-                for limit, level in zip(plan.limits, levels, strict=True)
-            }
+        left = {
+            label: level.left
+            for plan, levels in self.standing
+            for label, limit, level in zip(plan.labels, plan.limits, levels, strict=True)
+            if limit.measure != "concurrent"
+        }
+        if left:
+            told["left"] = left
         if way:
             told["way"] = way
         if self._waited:
