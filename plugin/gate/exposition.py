@@ -32,8 +32,8 @@ class _Collector:
     def collect(self) -> "Iterator[Metric]":
         for figure in FIGURES:
             rows = self._figures.rows.get(figure.name, {})
-            if rows or not figure.labels:
-                yield _family(figure, rows or {(): [0]})
+            if rows:
+                yield _family(figure, rows)
 
 
 def _family(figure: Figure, rows: Rows) -> "Metric":
