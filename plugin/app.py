@@ -127,7 +127,7 @@ class _Watched:
 
 
 class _Records:
-    """Where the record of a request goes: to the access log, the figures, the usage of models."""
+    """Where the record of a request goes: to the access log and the figures."""
 
     def __init__(self, app: FastAPI, access_log: AccessLog | None) -> None:
         self._app = app
@@ -138,8 +138,6 @@ class _Records:
         if self._access_log is not None:
             self._access_log.write(record)
         self._app.state.telemetry.record(record, exchange.way, admitted=exchange.admitted)
-        if "model" in record:
-            self._app.state.services.usage.write(record)
 
 
 def _version() -> str:

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import AsyncIterator, Callable, Collection, Container
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
@@ -30,17 +30,20 @@ from plugin.engines.upstream import Address, Upstream
 from plugin.errors import CannotRun
 from plugin.gate import telemetry_names as names
 from plugin.gate.admission import Gate
+from plugin.gate.backlog import backlog
+from plugin.gate.bookkeeping import DIRECTORY as JOURNALS
 from plugin.gate.bookkeeping import open_books
 from plugin.gate.decisions import DIRECTORY, Decisions
 from plugin.gate.figures import Figures
 from plugin.gate.idempotency import Idempotency
+from plugin.gate.journal import Journal
+from plugin.gate.ledger_reader import LedgerReader
 from plugin.gate.limits_store import CHANGES, LimitStore, WatchedLimits
 from plugin.gate.metrics import Metrics
 from plugin.gate.opening import open_gate
 from plugin.gate.prices import Price, Prices
 from plugin.gate.queue import Room
 from plugin.gate.telemetry import Telemetry, kept
-from plugin.gate.usage import UsageLog
 from plugin.gpt.files import Files
 from plugin.gpt.moderation import Phrases
 from plugin.operations.documents_meaning import Meaning, open_meaning
@@ -49,9 +52,12 @@ from plugin.operations.resources import Embedder
 from plugin.outbound.client import GuardedClient, Limits
 from plugin.settings import JwtIssuer, Settings
 from plugin.storage import migrate
-from plugin.storage.database import ChangeWatch, open_blocking, open_database
+from plugin.storage.database import FAILURES, ChangeWatch, open_blocking, open_database
 
 _TO_ISSUERS = Limits(total=5.0, connect=3.0, body=500_000)
+
+_LATEST_USAGE = 1.0
+"""Seconds that a question for usage waits at most for calls that just ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +70,7 @@ class Services:
     weather: OpenMeteo
     catalog: Catalog
     files: Files
-    usage: UsageLog
+    usage: LedgerReader
     phrases: Phrases
     embedder: Embedder | None
     meaning: Meaning | None
@@ -114,7 +120,8 @@ async def open_services(
         # Asked on the event loop, so it never waits: see KeyRing for what happens instead.
         reader = open_blocking(url, wait=0)
         stack.callback(reader.dispose)
-        gate = await stack.enter_async_context(_open_gate(settings, reader))
+        books = await stack.enter_async_context(open_books(settings.data_dir, url))
+        gate = await stack.enter_async_context(_open_gate(settings, reader, books.journal))
         idempotency = await stack.enter_async_context(_open_idempotency(settings))
         watch = ChangeWatch(url, "api_key_changes")
         stack.callback(watch.close)
@@ -135,9 +142,7 @@ async def open_services(
         catalog = await open_catalog(stack, settings)
         files = Files(settings.data_dir / "files", settings.file_limit, database, time.time)
         await files.sweep()
-        usage = UsageLog(database, time.time)
-        stack.push_async_callback(usage.close)
-        usage.start()
+        usage = LedgerReader(database, partial(books.writer.flush, _LATEST_USAGE))
         embedder = open_embedder(catalog)
         of_documents = embedder if "documents" in settings.built_in else None
         meaning = await stack.enter_async_context(open_meaning(database, of_documents))
@@ -175,6 +180,9 @@ async def open_telemetry(
         if settings.engine == "embedded":
             figures.count(names.ENGINE, (state.read().state,))
             figures.count(names.RESTARTS, by=state.read().restarts)
+        with suppress(*FAILURES):  # a database that does not answer is told by /readyz
+            lag = backlog(settings.data_dir / JOURNALS, settings.database)
+            figures.count(names.LEDGER, by=lag)
 
     metrics = Metrics(
         settings.data_dir / "metrics",
@@ -188,22 +196,21 @@ async def open_telemetry(
 
 
 @asynccontextmanager
-async def _open_gate(settings: Settings, reader: SqlEngine) -> AsyncIterator[Gate]:
+async def _open_gate(
+    settings: Settings, reader: SqlEngine, journal: Journal
+) -> AsyncIterator[Gate]:
     given = settings.prices.items()
     prices = {name: Price(one.tokens_in, one.tokens_out, one.call) for name, one in given}
     watch = ChangeWatch(settings.database, CHANGES)
     try:
-        async with (
-            open_books(settings.data_dir, settings.database) as journal,
-            open_gate(
-                settings.data_dir,
-                WatchedLimits(LimitStore(reader).list, watch),
-                Prices(prices),
-                Room(settings.queue, settings.queue_seconds),
-                journal,
-                reader,
-            ) as gate,
-        ):
+        async with open_gate(
+            settings.data_dir,
+            WatchedLimits(LimitStore(reader).list, watch),
+            Prices(prices),
+            Room(settings.queue, settings.queue_seconds),
+            journal,
+            reader,
+        ) as gate:
             yield gate
     finally:
         watch.close()

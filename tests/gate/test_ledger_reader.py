@@ -1,3 +1,4 @@
+import asyncio
 import time
 from pathlib import Path
 
@@ -47,7 +48,7 @@ async def test_sums_are_of_a_caller_a_step_and_a_model(world: World) -> None:
     mine = await reader.sums(START, START + 60 * MINUTE, 5 * MINUTE, "key_ann")
     chat = "/v1/chat/completions"
     assert [
-        (row["start"] - START, row["path"], row["model"], row["answered_by"], row["calls"])
+        (row["start"] - START, row["action"], row["model"], row["answered_by"], row["calls"])
         for row in mine
     ] == [
         (0, chat, "large", "here", 1),
@@ -58,6 +59,24 @@ async def test_sums_are_of_a_caller_a_step_and_a_model(world: World) -> None:
     everybody = await reader.sums(START, START + 60 * MINUTE, 5 * MINUTE, None)
     assert sum(row["calls"] for row in everybody) == 5
     assert await reader.sums(START + 800_000, START + 60 * MINUTE, MINUTE, None) == []
+    await database.dispose()
+
+
+async def test_many_who_ask_at_once_wait_for_what_begins_after_they_came(world: World) -> None:
+    begun = 0
+
+    def up_to_date() -> None:
+        nonlocal begun
+        begun += 1
+        time.sleep(0.05)
+
+    database = open_database(world.url)
+    reader = LedgerReader(database, up_to_date)
+    first = asyncio.ensure_future(reader.sums(START, START + MINUTE, MINUTE, None))
+    await asyncio.sleep(0)  # so that it has begun
+    await asyncio.gather(*(reader.sums(START, START + MINUTE, MINUTE, None) for _ in range(20)))
+    await first
+    assert begun == 2
     await database.dispose()
 
 

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict
 
 from plugin.auth.caller import EVERYTHING, Caller
 from plugin.errors import InvalidRequest, MissingScope
-from plugin.gate.usage import UsageLog
+from plugin.gate.ledger_reader import LedgerReader
 from plugin.operations import CurrentCaller, Now, QueryArguments, operation
 
 router = APIRouter(prefix="/v1/usage", tags=["usage"])
@@ -19,13 +19,20 @@ _BUCKET = 5 * 60 * _SECOND
 _DAY = 24 * 60 * 60 * _SECOND
 _MOST_DAYS = 366
 _OPERATIONS: Mapping[str, str] = {
-    "/v1/chat/completions": "completion",
-    "/v1/completions": "completion",
-    "/v1/edits": "edit",
-    "/v1/embeddings": "embeddings",
-    "/v1/moderations": "moderation",
+    "create_chat_completion": "completion",
+    "create_engine_chat_completion": "completion",
+    "create_completion": "completion",
+    "create_engine_completion": "completion",
+    "create_edit": "edit",
+    "create_engine_edit": "edit",
+    "create_embedding": "embeddings",
+    "create_engine_embedding": "embeddings",
+    "create_moderation": "moderation",
+    "create_image": "images/generations",
+    "create_image_edit": "images/edits",
+    "create_image_variation": "images/variations",
 }
-"""What the dashboard called an endpoint; others keep their path."""
+"""What the dashboard called an endpoint; others keep their operation id."""
 
 Row = Mapping[Any, Any]
 Day = date  # a field of that name would hide the class
@@ -60,7 +67,7 @@ class UsageOfFiveMinutes(Sums):
     aggregation_timestamp: int
     operation: str
     snapshot_id: str
-    "The model that was asked for."
+    "The model by its own name, whichever alias was asked for."
     answered_by: str | None
 
 
@@ -93,7 +100,7 @@ class UsageOfModel(Sums):
     period: str
     "A day (2026-11-23) or a month (2026-11)."
     model: str
-    "The model that was asked for."
+    "The model by its own name, whichever alias was asked for."
 
 
 class UsageOfSpan(_Usage):
@@ -118,14 +125,14 @@ async def get_usage(
 
     A key with every scope may ask for `all` callers.
     """
-    log: UsageLog = request.app.state.services.usage
+    ledger: LedgerReader = request.app.state.services.usage
     whose = _whose(query, caller)
     if query.start_date is None and query.end_date is None:
         day = query.date or now.date()
-        rows = await log.sums(_start(day), _start(day) + _DAY, _BUCKET, whose)
+        rows = await ledger.sums(_start(day), _start(day) + _DAY, _BUCKET, whose)
         return _of_date(rows)
     first, last = _span(query, now.date())
-    rows = await log.sums(_start(first), _start(last) + _DAY, _DAY, whose)
+    rows = await ledger.sums(_start(first), _start(last) + _DAY, _DAY, whose)
     return _of_span(rows, first, last)
 
 
@@ -162,9 +169,9 @@ def _of_date(rows: Iterable[Row]) -> UsageOfDate:
     texts: list[UsageOfFiveMinutes] = []
     images: list[ImagesOfFiveMinutes] = []
     for row in rows:
-        moment, path, model = row["start"] // _SECOND, row["path"], row["model"]
-        named = _OPERATIONS.get(path, path.removeprefix("/v1/"))
-        if path.startswith("/v1/images/"):
+        moment, model = row["start"] // _SECOND, row["model"]
+        named = _OPERATIONS.get(row["action"], row["action"])
+        if named.startswith("images/"):
             images.append(
                 ImagesOfFiveMinutes(
                     timestamp=moment, num_requests=row["calls"], model_id=model, operation=named

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from plugin.auth.keys import KeyStore
+from plugin.gate.entries import Call, Outcome
 from plugin.settings import Settings
 from plugin.storage.database import open_blocking
 from tests.openai_schema import assert_reply
@@ -13,32 +14,26 @@ TODAY = datetime.now(UTC).date().isoformat()
 
 
 class Calls:
-    """Puts calls into the log of the running service."""
+    """Puts calls into the journal of the running service."""
 
     def __init__(self, service: Any) -> None:
         layer = service.app
         while not hasattr(layer, "state"):
             layer = layer._app
-        self._log = layer.state.services.usage
+        self._journal = layer.state.services.gate.book
 
-    def __call__(self, caller: str, moment: str, model: str = "small", **given: Any) -> None:
-        clock = self._log._clock
-        self._log._clock = lambda: datetime.fromisoformat(f"{moment}+00:00").timestamp()
-        self._log.write(
-            {
-                "request_id": "req_1",
-                "path": "/v1/chat/completions",
-                "status": 200,
-                "ms": 1.0,
-                "caller": caller,
-                "model": model,
-                "answered_by": f"{model} (here)",
-                "tokens_in": 10,
-                "tokens_out": 5,
-            }
-            | given
-        )
-        self._log._clock = clock
+    def __call__(
+        self,
+        caller: str,
+        moment: str,
+        model: str = "small",
+        action: str = "create_chat_completion",
+        tokens_out: int = 5,
+    ) -> None:
+        began = int(datetime.fromisoformat(f"{moment}+00:00").timestamp() * 1_000_000)
+        call = Call(began, "req_1", caller, "Ann", "gpt", action, model)
+        outcome = Outcome(10, tokens_out, status=200, answered_by=f"{model} (here)")
+        self._journal.settled(self._journal.opened(call), call, outcome)
 
 
 @pytest.fixture
@@ -78,9 +73,9 @@ def test_a_day_as_the_old_dashboard_read_it(call: Any, calls: Calls, settings: S
     me = id_of(settings)
     calls(me, "2026-11-20T10:01:00")
     calls(me, "2026-11-20T10:04:59")
-    calls(me, "2026-11-20T10:05:00", path="/v1/embeddings", tokens_out=0)
+    calls(me, "2026-11-20T10:05:00", action="create_embedding", tokens_out=0)
     calls(me, "2026-11-21T00:00:00")
-    calls(me, "2026-11-20T11:00:00", model="dall-e-2", path="/v1/images/generations")
+    calls(me, "2026-11-20T11:00:00", model="dall-e-2", action="create_image")
     calls("somebody", "2026-11-20T10:01:00")
     told = assert_reply("/v1/usage", "GET", 200, usage(call, "?date=2026-11-20"))
     assert told["data"] == [
@@ -168,3 +163,10 @@ def test_a_span_may_be_open_and_years_may_be_odd(call: Any) -> None:
     assert usage(call, f"?start_date={TODAY}")["end_date"] == TODAY
     assert usage(call, "?date=9999-12-31")["data"] == []
     assert usage(call, "?start_date=9999-12-31")["data"] == []
+
+
+def test_a_call_stands_in_the_answer_as_soon_as_it_was_answered(call: Any) -> None:
+    for _ in range(3):
+        assert call("POST", "/v1/moderations", json={"input": "hello"}).status_code == 200
+    (told,) = usage(call)["data"]
+    assert (told["operation"], told["n_requests"]) == ("moderation", 3)
