@@ -149,6 +149,18 @@ class SourceUnavailable(PluginError):  # noqa: N818
     kind = "server_error"
 
 
+class StorageUnavailable(PluginError):  # noqa: N818
+    """What a call must leave in the storage cannot be written there now; it did nothing."""
+
+    status = 503
+    code = "storage_unavailable"
+    title = "The storage cannot be written"
+    kind = "server_error"
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(detail, headers={"retry-after": "1"})
+
+
 class InvalidRequest(PluginError):  # noqa: N818
     """A parameter of the GPT API that is out of range or that this model cannot honour."""
 

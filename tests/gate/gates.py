@@ -16,6 +16,8 @@ from plugin.gate.shared_counters import SharedCounters
 class Notes:
     """A book in memory."""
 
+    healthy = True
+
     def __init__(self) -> None:
         self.opened_calls: dict[int, Call] = {}
         self.settled_calls: list[tuple[int, Call, Outcome]] = []

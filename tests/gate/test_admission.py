@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from plugin.auth.caller import Caller
-from plugin.errors import BudgetUsedUp, LimitReached, TokenLimitReached
+from plugin.errors import BudgetUsedUp, LimitReached, StorageUnavailable, TokenLimitReached
 from plugin.gate.admission import Admission, Ending, Gate
 from plugin.gate.limits import Limit
 from plugin.gate.prices import Bound, Price
@@ -50,6 +50,18 @@ def test_a_call_is_opened_and_settled_once(tmp_path: Path) -> None:
     )
     assert (call.model, outcome.status, outcome.ended) == ("m", 200, "whole")
     assert (outcome.tokens_in, outcome.tokens_out, outcome.answered_by) == (3, 4, "x")
+
+
+def test_nobody_is_let_in_while_nothing_can_be_written_down(tmp_path: Path) -> None:
+    with gate_with(tmp_path, limit("requests", 1)) as (gate, book):
+        book.healthy = False
+        with pytest.raises(StorageUnavailable, match="nothing was done"):
+            admit(gate)
+        assert not book.opened_calls
+        book.healthy = True
+        admit(gate)
+        with pytest.raises(LimitReached):
+            admit(gate)
 
 
 def test_what_runs_is_free_again_when_it_ends(tmp_path: Path) -> None:
