@@ -74,6 +74,8 @@ class Metrics:
         self._counted.observe(names.REQUESTS, labels, record["ms"] / 1000)
         if "limit" in record:
             self._counted.count(names.REFUSALS, (record["limit"], door))
+        if "units" in record:
+            self._counted.count(names.UNITS, (self._model(record.get("model")),), record["units"])
         if "model" in record:
             self._call(record)
 
@@ -117,13 +119,17 @@ class Metrics:
             return "open"
         return "gpt" if path.startswith("/v1/") else "rest"
 
+    def _model(self, name: str | None) -> str:
+        if name is None:
+            return "none"
+        return name if name in self._models else OTHER
+
     def _call(self, record: Mapping[str, Any]) -> None:
         told: str = record.get("answered_by") or ""
-        model = record["model"]
         labels = (
             operation_of(record["path"]),
             told.partition("engine=")[2] or "none",
-            model if model in self._models else OTHER,
+            self._model(record["model"]),
         )
         counted = self._counted
         counted.observe(names.CALLS, (*labels, error_of(record)), record["ms"] / 1000)
@@ -133,8 +139,6 @@ class Metrics:
             counted.count(names.INPUT, labels, record["tokens_in"])
         if record.get("tokens_out"):
             counted.count(names.OUTPUT, labels, record["tokens_out"])
-        if record.get("units"):
-            counted.count(names.UNITS, labels[2:], record["units"])
 
 
 def operation_of(path: str | None) -> str:

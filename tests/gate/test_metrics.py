@@ -70,6 +70,11 @@ def test_a_name_that_nobody_offers_makes_no_new_row(metrics: Metrics) -> None:
     assert list(rows(metrics, names.CALLS)) == [("chat", "none", "other", "503")]
 
 
+def test_units_of_an_operation_have_no_model(metrics: Metrics) -> None:
+    metrics.record({**RECORD, "units": 3})
+    assert rows(metrics, names.UNITS) == {("none",): [3]}
+
+
 def test_a_refusal_is_counted_by_its_limit(metrics: Metrics) -> None:
     metrics.record({**RECORD, "status": 429, "limit": "key-requests-minute"})
     assert rows(metrics, names.REFUSALS) == {("key-requests-minute", "rest"): [1]}
