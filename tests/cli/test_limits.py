@@ -117,3 +117,15 @@ def test_a_budget_may_be_great() -> None:
 def test_what_was_not_set_cannot_be_unset() -> None:
     with pytest.raises(CannotRun, match="there is no such limit"):
         _run("unset", "concurrent", "--key", "*")
+
+
+def test_what_is_set_and_unset_stands_in_the_ledger() -> None:
+    _run("set", "requests", "7", "--per", "minute", "--all")
+    _run("set", "units", "unlimited", "--per", "month", "--operation", "add_todo")
+    _run("unset", "requests", "--per", "minute", "--all")
+    acts = json.loads(_run("acts", "--json", group="ledger"))
+    assert [(act["act"], act["subject"], act["detail"]) for act in acts] == [
+        ("limit set", "all * requests minute", {"cap": 7}),
+        ("limit set", "operation add_todo units month", {"cap": None}),
+        ("limit unset", "all * requests minute", {}),
+    ]
