@@ -3,12 +3,16 @@
 import contextlib
 import json
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import IO
 
 FILE, LOCK = "service.json", "service.lock"
+
+_TRIES, _BETWEEN = 5, 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +34,8 @@ def ours(directory: Path) -> Iterator[bool]:
 
     The lock ends with its process, however that ends, so that a stale file is known.
     """
-    import fcntl
-
     with (directory / LOCK).open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not _locked(lock):
             yield False
             return
         try:
@@ -43,6 +43,19 @@ def ours(directory: Path) -> Iterator[bool]:
         finally:
             with contextlib.suppress(OSError):
                 (directory / FILE).unlink(missing_ok=True)
+
+
+def _locked(lock: IO[str]) -> bool:
+    import fcntl
+
+    for _ in range(_TRIES):
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            time.sleep(_BETWEEN)  # a command may just be looking
+        else:
+            return True
+    return False
 
 
 def write(directory: Path, standing: Standing) -> None:

@@ -30,6 +30,11 @@ class Signals:
             for one, handler in before.items():
                 signal.signal(one, handler)
 
+    def close(self) -> None:
+        """Give back what it holds."""
+        self.wake.close()
+        self._write.close()
+
     def taken(self) -> list[int]:
         """Their numbers, in the order in which they came."""
         try:
