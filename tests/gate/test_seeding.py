@@ -32,7 +32,12 @@ def database(tmp_path: Path) -> Iterator[Engine]:
 def used(database: Engine, **more: Any) -> None:
     """A balance, and the row that it comes from."""
     sums: dict[str, Any] = {"calls": 1, "tokens_in": 10, "tokens_out": 20, "units": 300} | more
-    balance: dict[str, Any] = {"caller_id": "ann", "day": TODAY, "model": "m", "action": "chat"} | sums
+    balance: dict[str, Any] = {
+        "caller_id": "ann",
+        "day": TODAY,
+        "model": "m",
+        "action": "chat",
+    } | sums
     row = {name: balance[name] for name in balance if name not in {"day", "calls"}} | {
         "serial": int(time.time_ns()),
         "kind": "call",
