@@ -9,6 +9,7 @@ import pytest
 
 from plugin.api import access_log
 from plugin.api.access_log import AccessLog, JsonLines
+from plugin.outbound.trail import Trail, current
 
 
 def _lines(stream: BytesIO) -> list[dict[str, Any]]:
@@ -114,6 +115,17 @@ def test_other_logs_are_lines_of_the_same_kind() -> None:
     entry = json.loads(line)
     assert (entry["level"], entry["logger"], entry["message"]) == ("error", "plugin.x", "it failed")
     assert "ValueError: boom" in entry["traceback"]
+
+
+def test_what_is_logged_for_a_request_carries_its_id() -> None:
+    record = logging.makeLogRecord({"name": "plugin.x", "msg": "it failed"})
+    before = current.set(Trail("req_1"))
+    try:
+        inside = json.loads(JsonLines().format(record))
+    finally:
+        current.reset(before)
+    assert inside["request_id"] == "req_1"
+    assert "request_id" not in json.loads(JsonLines().format(record))
 
 
 def _exc_info() -> Any:

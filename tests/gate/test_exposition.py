@@ -56,7 +56,8 @@ def test_the_page_is_what_prometheus_reads(figures: Figures) -> None:
 def test_open_metrics_is_spoken_too(figures: Figures) -> None:
     content, media_type = exposed(figures, "application/openmetrics-text; version=1.0.0")
     assert media_type.startswith("application/openmetrics-text")
-    families = {family.name: family.type for family in open_metrics(content.decode())}
+    parsed = open_metrics(content.decode())  # type: ignore[no-untyped-call]
+    families = {family.name: family.type for family in parsed}
     assert families["http_server_request_duration_seconds"] == "histogram"
     assert families["gen_ai_client_inference_usage_input_tokens"] == "counter"
 
