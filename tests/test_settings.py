@@ -6,7 +6,7 @@ import pytest
 
 from plugin import operations
 from plugin.errors import CannotRun
-from plugin.settings import BUILT_IN, Settings, load, unknown_names
+from plugin.settings import BUILT_IN, Settings, data_dir, load, unknown_names
 
 
 @pytest.fixture(autouse=True)
@@ -253,3 +253,42 @@ def test_a_name_in_the_file_that_is_no_setting_is_told() -> None:
     assert unknown_names({}) == [
         "PLUGIN_PROT is not a setting and is ignored; did you mean PLUGIN_PORT?"
     ]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("# ours\n\nPLUGIN_PORT=http\n", r"PLUGIN_PORT \(\.env line 3\): 'http' is not allowed"),
+        ("PLUGIN_PORT=1\nPLUGIN_PORT=http\n", r"PLUGIN_PORT \(\.env line 2\)"),
+        ("PLUGIN_PORT=1\nwhat is this\n", r"\.env line 2: this is not NAME=value"),
+        ("PLUGIN_PORT\n", r"\.env line 1: this is not NAME=value"),
+    ],
+)
+def test_what_is_wrong_in_the_file_is_told_with_its_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: str, message: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".env").write_text(content)
+    with pytest.raises(CannotRun, match=message):
+        load()
+
+
+def test_no_line_is_told_of_what_the_environment_gives(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".env").write_text("PLUGIN_PORT=http\n")
+    monkeypatch.setenv("PLUGIN_PORT", "https")
+    with pytest.raises(CannotRun, match="PLUGIN_PORT: 'https'"):
+        load()
+
+
+def test_the_data_directory_is_known_in_spite_of_other_faults(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert data_dir() == Path("data")
+    (tmp_path / ".env").write_text("what is this\nPLUGIN_PORT=http\nPLUGIN_DATA_DIR=there\n")
+    assert data_dir() == Path("there")
+    monkeypatch.setenv("PLUGIN_DATA_DIR", "elsewhere")
+    assert data_dir() == Path("elsewhere")

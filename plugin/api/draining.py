@@ -40,7 +40,7 @@ class Draining:
             # The server cancels requests at its end alone, and wants no error from them.
             if scope["type"] != "http":
                 raise
-            await _cut_short(scope, send)
+            await _cut_short(scope)
 
 
 def _closing(send: Send) -> Send:
@@ -63,7 +63,7 @@ async def _not_ready(send: Send) -> None:
     await send({"type": "http.response.body", "body": _NOT_READY})
 
 
-async def _cut_short(scope: Scope, send: Send) -> None:
+async def _cut_short(scope: Scope) -> None:
     exchange = scope.get("plugin.exchange")
     if exchange is None or exchange.status is not None:
         return
@@ -72,4 +72,4 @@ async def _cut_short(scope: Scope, send: Send) -> None:
         headers={"retry-after": "1"},
     )
     answer = problem(stopping, None, exchange.request_id)
-    await answer.send(_closing(send), exchange.request_id, scope["path"])
+    await answer.send(_closing(exchange.send), exchange.request_id, scope["path"])
