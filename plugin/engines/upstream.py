@@ -10,7 +10,7 @@ from plugin.engines.engine import JSON, Ask, Events, Whole
 from plugin.engines.retries import MOST_PATIENT, RetryBudget, Waits
 from plugin.engines.upstream_answer import Edited, finished, unpacked, whole
 from plugin.engines.upstream_errors import CallFailed
-from plugin.engines.upstream_request import Sending, prepare
+from plugin.engines.upstream_request import Sending, guessed_tokens, prepare
 from plugin.engines.upstream_stream import Begun, Watch, passed_on
 from plugin.errors import UpstreamRefused
 from plugin.messages import Usage
@@ -134,6 +134,7 @@ class Upstream:
                 answer = await stack.enter_async_context(self._open(ask, sending))
                 pieces = await self._accepted(answer, watch)
                 _expect_events(answer, self.name)
+            stack.callback(_count_the_rest, ask, edited, usage)
             begun = Begun(passed_on(pieces, edited, stack.pop_all(), watch))
         await begun.wait()
         return Events(begun, self._answered_by(ask), usage)
@@ -183,6 +184,13 @@ class Upstream:
 
     def _answered_by(self, ask: Ask) -> str:
         return f"{ask.model}; engine={self.name}"
+
+
+def _count_the_rest(ask: Ask, edited: Edited, usage: Usage) -> None:
+    """The end of a stream whose upstream did not get to say what it took."""
+    if edited.counts_itself:
+        usage.prompt_tokens = usage.prompt_tokens or guessed_tokens(ask.body)
+        happened("tokens counted here", of="what was passed on; the prompt by its length")
 
 
 def _headers(key: str | None) -> tuple[tuple[bytes, bytes], ...]:

@@ -22,6 +22,7 @@ _DONE = re.compile(rb"^data: ?\[DONE\]\s*", re.MULTILINE)
 _IMAGE_DONE = re.compile(rb"^event: ?image_\w+\.completed\b", re.MULTILINE)
 _DATA = re.compile(rb"^data: ?(?=\{)", re.MULTILINE)
 _TELLING = re.compile(rb'"(?:usage|error)"\s*:\s*\{')
+_WRITTEN = re.compile(rb'"(?:content|reasoning_content|text|arguments|refusal)"\s*:\s*"(?!")')
 _EVENT = re.compile(rb".+?(?:\n\r?\n|\Z)", re.DOTALL)
 _NOTHING_CHOSEN = re.compile(rb"\[\s*\]")
 
@@ -128,6 +129,9 @@ class Edited:
     That is the model's name, when the upstream says another than was asked for, and the one event
     that tells the usage to nobody but us (`drops_usage`). `done` once the end was seen; `failure`
     once the upstream told an error in the place of an event: it is for raising, after what came.
+
+    `usage` is what the upstream says, as soon as it does. Until then, and where it breaks off or is
+    hung up before, each piece of text that was passed on counts as a token: `counts_itself`.
     """
 
     def __init__(self, requested: str, usage: Usage, name: str, *, drops_usage: bool) -> None:
@@ -137,6 +141,7 @@ class Edited:
         self._drops_usage = drops_usage
         self._renames: bool | None = None
         self._held = bytearray()
+        self.counts_itself = True
         self.done = False
         self.failure: CallFailed | None = None
 
@@ -145,6 +150,8 @@ class Edited:
         ready = self._ready(piece)
         if not ready:
             return b""
+        if self.counts_itself:
+            self._usage.completion_tokens += len(_WRITTEN.findall(ready))
         if b"[DONE]" in ready and (found := _DONE.search(ready)):
             self.done, ready = True, ready[: found.end()]
         elif b".completed" in ready and _IMAGE_DONE.search(ready):
@@ -188,7 +195,7 @@ class Edited:
             return event
         try:
             starts, _ = value_starts(event, _NAMES, data.end())
-            counted = _hear(event, starts, self._usage, self._name)
+            counted = self._hear(event, starts)
         except ValueError:
             return event  # not for us to judge: the caller reads it as it came
         if counted and self._drops_usage and self._is_empty(event, starts):
@@ -198,6 +205,16 @@ class Edited:
             self._renames = self._renames or renamed is not event
             return renamed
         return event
+
+    def _hear(self, event: bytes, starts: Mapping[bytes, int]) -> bool:
+        """Whether the event tells the usage; some servers begin with one of nothing."""
+        ours = self._usage.completion_tokens
+        counted = _hear(event, starts, self._usage, self._name)
+        if counted and self._usage.completion_tokens:
+            self.counts_itself = False
+        elif self.counts_itself:
+            self._usage.completion_tokens = ours
+        return counted
 
     def _is_empty(self, event: bytes, starts: Mapping[bytes, int]) -> bool:
         return b"choices" in starts and bool(_NOTHING_CHOSEN.match(event, starts[b"choices"]))

@@ -1,6 +1,7 @@
 """What is sent to an upstream: the caller's request with the engine's own name of the model."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +12,9 @@ from plugin.errors import InvalidRequest
 
 _COUNTED = frozenset({"chat/completions", "completions"})
 """Endpoints whose streams tell their usage when they are asked to."""
+
+_TEXTS = ("messages", "prompt", "content", "text")
+_BYTES_OF_A_TOKEN = 4
 
 _BOUNDARY = re.compile(r'boundary="?([^";\s]+)"?', re.IGNORECASE)
 _MODEL_FIELD = re.compile(
@@ -47,6 +51,21 @@ def prepare(ask: Ask, *, count: bool) -> Sending:
             "The request holds a value that JSON cannot carry (half a surrogate pair, or an "
             "integer over 64 bits); send another one."
         ) from error
+
+
+def guessed_tokens(body: Mapping[str, Any]) -> int:
+    """About how many tokens the texts of a request are, images and the like left out."""
+    return -(-_length(body) // _BYTES_OF_A_TOKEN)
+
+
+def _length(value: Any) -> int:
+    if isinstance(value, str):
+        return len(value.encode("utf-8", "replace"))
+    if isinstance(value, int):
+        return _BYTES_OF_A_TOKEN
+    if isinstance(value, Mapping):
+        return sum(_length(value[name]) for name in _TEXTS if name in value)
+    return sum(map(_length, value)) if isinstance(value, list) else 0
 
 
 def named(upload: Upload, requested: str, model: str) -> bytes:

@@ -210,6 +210,44 @@ async def test_a_caller_who_leaves_stops_the_upstream_within_a_second(taken: int
         assert far.breaker.state == "closed"
 
 
+@pytest.mark.parametrize("requested", ["small", "gpt-4"])
+async def test_what_was_passed_on_counts_when_the_caller_leaves(requested: str) -> None:
+    head, nothing = chunk(text=""), {"prompt_tokens": 9, "completion_tokens": 0}
+    for begin, prompt in ((head, 2), (chunk(text="", usage=nothing), 9)):
+        play = events(begin, *[FIRST] * 1000, pause=0.01)
+        async with upstream(play) as there, engine(there.url) as far:
+            answer = await begun(far, ask(requested=requested, stream=True))
+            came = b"".join([await anext(answer.pieces) for _ in range(6)])
+            close: Any = answer.pieces
+            await close.aclose()
+        assert came.count(b'"one"') == answer.usage.completion_tokens == 5
+        assert answer.usage.prompt_tokens == prompt
+
+
+async def test_a_stream_that_never_tells_is_counted_and_one_that_tells_is_believed() -> None:
+    deltas: list[dict[str, Any]] = [
+        {"role": "assistant", "content": ""},
+        {"content": 'say "content": "x"'},
+        {"reasoning_content": "hm"},
+        {"tool_calls": [{"index": 0, "function": {"name": "f", "arguments": "{"}}]},
+        {"content": None},
+    ]
+    told = [chunk(choices=[{"index": 0, "delta": delta}]) for delta in deltas]
+    silent, telling = events(*told, DONE), events(*told, counted(), DONE)
+    async with upstream(silent, telling) as there, engine(there.url) as far:
+        for expected in (Usage(2, 3), Usage(7, 3)):
+            answer = await begun(far, ask(stream=True))
+            await drained(answer.pieces)
+            assert answer.usage == expected
+
+
+async def test_a_stream_that_breaks_off_counts_what_came() -> None:
+    async with upstream(events(*[FIRST] * 4, ends=False)) as there, engine(there.url) as far:
+        answer = await begun(far, ask(stream=True))
+        await broken_off(answer.pieces)
+    assert answer.usage == Usage(2, 4)
+
+
 async def test_a_caller_who_leaves_in_the_middle_of_a_wait() -> None:
     async with upstream(events(FIRST, FIRST, DONE, pause=10)) as there, engine(there.url) as far:
         answer = await begun(far, ask(stream=True))
