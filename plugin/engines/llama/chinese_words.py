@@ -19,7 +19,7 @@ _GLOSSARY = {
     "todo": "待办 提醒 清单 任务 记得 别忘",
     "email": "邮件 邮箱 电子邮件",
     "message": "短信 消息 发信息",
-    "translate": "翻译 译成 英语怎么说",
+    "translate": "翻译成 翻译 译成 怎么说 英语怎么说",
     "calculate": "计算 等于多少 算一下 加上 减去 乘以 除以",
     "currency": "汇率 兑换 换成 美元 欧元 日元 人民币",
     "order": "订单 订购 下单 快递 物流",
@@ -122,6 +122,7 @@ _FUNCTION = (
 )
 _FUNCTION_LONGEST_FIRST = "|".join(sorted(_FUNCTION, key=len, reverse=True))
 _PUNCTUATION = r"[\s，。？！；：、,.?!;:（）()《》「」“”\"']+"
+_COUNT = re.compile("[0-9一二两三四五六七八九十百]+[个天晚张位人次份家]?")
 _RUN = re.compile(r"[㐀-䶿一-鿿]+")
 
 
@@ -149,11 +150,12 @@ def values(text: str, spoken: frozenset[str]) -> list[str]:
 
     `spoken` are words of the tool's own description.
     """
-    titles = re.findall(r"《([^》]+)》|「([^」]+)」", text)
+    titles = re.findall(r"《([^》]+)》|「([^」]+)」|“([^”]+)”", text)
     if titles:
         return ["".join(groups) for groups in titles]
     said = {form for word in concepts(text) for form in _WORDS[word]}
     taken = sorted(said | spoken, key=len, reverse=True)
     asking = "|".join([*map(re.escape, taken), _FUNCTION_LONGEST_FIRST])
     pieces = [piece for piece in re.split(f"(?:{asking})|{_PUNCTUATION}", text) if piece]
+    pieces = [piece for piece in pieces if not _COUNT.fullmatch(piece)]
     return list(dict.fromkeys(pieces or filter(None, re.split(_PUNCTUATION, text))))

@@ -49,7 +49,10 @@ _ROLES = (
         ),
         frozenset(["to", "into"]),
     ),
-    (frozenset(["subject", "topic", "about"]), frozenset(["about", "on", "subject", "of"])),
+    (
+        frozenset(["subject", "topic", "about", "query"]),
+        frozenset(["about", "on", "for", "subject", "of"]),
+    ),
 )
 """Words of a parameter, and those after which its value stands in a request."""
 
@@ -98,6 +101,7 @@ class _Narrowing:
                 given.append(name)
             elif values is None and self._speaks_of(name, declared[name]):
                 found[name] = declared[name]
+                given += [name] if _is_flag(declared[name]) else []
             elif name in required:
                 found[name] = {"enum": [None]}
         ordered = {name: found[name] for name in declared if name in found}
@@ -164,16 +168,27 @@ class _Narrowing:
             return of_form
         if self._optional(name) and not self._speaks_of(name, schema):
             return []
+        free = self._free_message()
         if self._cjk:
             spoken = chinese_words.pairs(f"{self._asking} {about}")
-            return chinese_words.values(self._message, spoken) or None
-        leading = frozenset(message_words.words_of(self._asking))
-        offered = message_words.spans(self._message, leading)
+            return chinese_words.values(free, spoken) or None
+        offered = message_words.spans(free, frozenset(message_words.words_of(self._asking)))
         for roles, joints in _ROLES:
             if roles & set(message_words.words_of(about)):
-                offered = message_words.after(self._message, joints, offered) or offered
+                offered = message_words.after(free, joints, offered) or offered
                 break
         return offered or None
+
+    def _free_message(self) -> str:
+        """The message without what parameters of another kind take from it."""
+        root = self._form.root
+        declared = root.get("properties", {}) if isinstance(root, dict) else {}
+        parts = [part for part in declared.values() if isinstance(part, dict)]
+        listed = [value for part in parts for value in part.get("enum", ())]
+        texts = (value for value in listed if isinstance(value, str) and value)
+        taken = message_words.named(self._message, texts)
+        kinds = [kind for kind in ("date", "time", "email") if _has_format(parts, kind)]
+        return message_words.without(self._message, taken, kinds)
 
     def _of_form(self, form: str, about: str) -> Iterator[str]:
         if form in ("date", "date-time") or "yyyy-mm-dd" in about:
@@ -200,6 +215,14 @@ class _Narrowing:
         if {"date", "day"} & words and _DAYS & set(message_words.words_of(self._message)):
             return True
         return bool(message_words.content_words(name) & self._said)
+
+
+def _is_flag(schema: Schema) -> bool:
+    return isinstance(schema, dict) and schema.get("type") == "boolean"
+
+
+def _has_format(schemas: Sequence[Mapping[str, Any]], kind: str) -> bool:
+    return any(schema.get("format") == kind for schema in schemas)
 
 
 def _nullable(schema: Schema | None) -> bool:

@@ -4,6 +4,8 @@ import re
 from collections.abc import Iterator
 from itertools import chain
 
+from plugin.engines.llama.clauses import ASKING
+
 _CJK = re.compile(r"[㐀-䶿一-鿿豈-﫿]")
 _LETTER = re.compile(r"[^\W\d_]")
 _EDGES = " \t\r\n.,;:!?\"'()[]{}<>“”‘’«»。，；：！？、（）《》「」【】…"
@@ -22,6 +24,12 @@ _WORDED_DATES = (
     ),
 )
 _CHINESE_DATE = re.compile(r"(\d{4})年(\d{1,2})月(\d{1,2})[日号]")
+_KINDS = {
+    "date": (_ISO_DATE, *_WORDED_DATES, _CHINESE_DATE),
+    "time": (_TIME,),
+    "email": (_EMAIL,),
+}
+_GAP = " ; "
 _SMALL = dict(
     zip(
         [
@@ -43,7 +51,7 @@ _SMALL = dict(
         strict=True,
     )
 ) | {"dozen": 12, "twenty": 20, "thirty": 30, "forty": 40, "fifty": 50, "hundred": 100}
-_CHINESE_DIGITS = "零一二三四五六七八九十"
+_CHINESE_DIGITS = {char: value for value, char in enumerate("零一二三四五六七八九十")} | {"两": 2}
 
 _FUNCTION_WORDS = frozenset(
     [
@@ -185,8 +193,8 @@ def numbers(text: str) -> list[int | float]:
         if match[0].lower() in _SMALL
     ]
     found += [
-        (match.start(), _CHINESE_DIGITS.index(match[0]))
-        for match in re.finditer(f"[{_CHINESE_DIGITS}](?=[个张位人天次份度])", text)
+        (match.start(), _CHINESE_DIGITS[match[0]])
+        for match in re.finditer(f"[{''.join(_CHINESE_DIGITS)}](?=[个张位人天次份度晚])", text)
     ]
     return [value for _place, value in sorted(found, key=lambda pair: pair[0])]
 
@@ -228,13 +236,28 @@ def spans(text: str, leading: frozenset[str]) -> list[str]:
     if len(words) > _MOST_WORDS:
         return []
     longest = _LONGEST_SPAN if len(words) <= _LONGEST_SPAN * 3 else _LONGEST_SPAN // 2
+    asks = words and words[0].strip(_EDGES).lower() in ASKING
     found = (
-        span
-        for start in range(len(words))
+        span.removesuffix("'s")
+        for start in range(bool(asks), len(words))
         for end in range(start + 1, min(start + longest, len(words)) + 1)
         if (span := " ".join(words[start:end]).strip(_EDGES)) and _is_value(span, leading)
     )
-    return list(dict.fromkeys(chain(quoted(text), found)))[:_MOST_SPANS]
+    marked = [each for each in quoted(text) if len(each.split()) <= _LONGEST_SPAN]
+    return list(dict.fromkeys(marked or found))[:_MOST_SPANS]
+
+
+def without(text: str, values: list[str], kinds: list[str]) -> str:
+    """The text with these values, and dates, times or addresses, taken out of it."""
+    for value in values:
+        plain = " ".join(words_of(value)) or value
+        text = re.sub(
+            rf"(?<![a-z0-9]){re.escape(plain)}(?![a-z0-9])", _GAP, text, flags=re.IGNORECASE
+        )
+        text = text.replace(value, _GAP) if not value.isascii() else text
+    for pattern in (pattern for kind in kinds for pattern in _KINDS[kind]):
+        text = pattern.sub(_GAP, text)
+    return text
 
 
 def _is_value(span: str, leading: frozenset[str]) -> bool:
@@ -243,7 +266,9 @@ def _is_value(span: str, leading: frozenset[str]) -> bool:
     if first in _FUNCTION_WORDS or last in _FUNCTION_WORDS:
         return False
     inner = "".join(parts[:-1])
-    return first not in leading and not any(sign in inner for sign in "?!;")
+    if first in leading or (last in leading and len(parts) > 1):
+        return False
+    return not any(sign in inner for sign in "?!;")
 
 
 def after(text: str, words: frozenset[str], candidates: list[str]) -> list[str]:

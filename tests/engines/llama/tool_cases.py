@@ -3,7 +3,7 @@
 from typing import Any
 
 
-def tool(name: str, description: str, required: str = "", **properties: Any) -> dict[str, Any]:
+def tool(name: str, description: str, required: str = "", /, **properties: Any) -> dict[str, Any]:
     """A tool of chat completions; a property is its description, or a schema."""
     shapes = {
         key: {"type": "string", "description": value} if isinstance(value, str) else value

@@ -1,0 +1,87 @@
+"""Parameters narrowed to what a request says: what is offered, and that all of it is valid."""
+
+import random
+from typing import Any
+
+import pytest
+
+from plugin.engines.llama.evidence import narrowed
+from plugin.engines.llama.schema_form import Form
+from tests.engines.llama.schemas import bfcl, real_tools
+from tests.engines.llama.tool_cases import CONVERT, FLIGHT, LIGHT, MAIL, WEATHER_ZH
+
+
+def offered(tool: dict[str, Any], message: str) -> dict[str, Any]:
+    """The properties that are left, each with the values that are offered."""
+    function = tool["function"]
+    asking = f"{function['name']} {function['description']}"
+    root = narrowed(Form(function["parameters"]), message, asking).root
+    assert isinstance(root, dict)
+    return {name: part.get("enum") for name, part in root["properties"].items()}
+
+
+def of(**properties: Any) -> dict[str, Any]:
+    parameters = {"type": "object", "properties": properties, "required": list(properties)}
+    return {"function": {"name": "save", "description": "Save it", "parameters": parameters}}
+
+
+def test_values_of_enums_that_are_named_in_their_order() -> None:
+    found = offered(CONVERT, "Convert 200 GBP to JPY")
+    assert found == {"amount": [200], "from_currency": ["GBP"], "to_currency": ["JPY"]}
+
+
+def test_what_can_be_left_out_is_left_out_unless_it_is_spoken_of() -> None:
+    assert "passengers" not in offered(FLIGHT, "I fly from Rome to Oslo")
+    assert offered(FLIGHT, "I fly from Rome to Oslo, 3 passengers")["passengers"] == [3]
+
+
+def test_places_after_from_and_to() -> None:
+    found = offered(FLIGHT, "I fly from Rome to Oslo")
+    assert (found["origin"], found["destination"]) == (["Rome"], ["Oslo"])
+
+
+def test_an_address_is_an_address() -> None:
+    assert offered(MAIL, "Write to anna@example.com about lunch")["to"] == ["anna@example.com"]
+
+
+def test_a_value_of_one_parameter_is_not_offered_to_another() -> None:
+    date = {"type": "string", "format": "date"}
+    found = offered(of(title={"type": "string"}, date=date), "Save party on March 3, 2027")
+    assert found["date"] == ["2027-03-03"]
+    assert found["title"] == ["party"]
+
+
+def test_what_is_quoted_is_the_text() -> None:
+    assert offered(of(text={"type": "string"}), "Save 'buy milk' for me")["text"] == ["buy milk"]
+
+
+def test_chinese_without_the_words_that_ask() -> None:
+    assert offered(WEATHER_ZH, "请告诉我广州现在的天气怎么样？")["location"] == ["广州"]
+
+
+def test_names_of_an_enum_are_whole_words() -> None:
+    assert offered(LIGHT, "Turn on the lamp in the bedroom")["state"] == ["on"]
+    assert offered(LIGHT, "The lamp on my son's bathroom console")["room"] == ["bathroom"]
+
+
+@pytest.mark.parametrize("message", ["", "?", "word " * 500, "7 " * 200, "字" * 500, "''\"“”《》"])
+def test_any_message(message: str) -> None:
+    for tool in (CONVERT, FLIGHT, LIGHT, MAIL, WEATHER_ZH):
+        assert offered(tool, message) is not None
+
+
+def test_whatever_is_offered_is_valid() -> None:
+    chance = random.Random(2)  # noqa: S311 - a sample, not a secret
+    rows = bfcl("live_multiple")
+    seen = 0
+    for name, schema in chance.sample(list(real_tools()), 200):
+        message = chance.choice(rows)["question"][0][-1]["content"]
+        form = Form(schema)
+        root = narrowed(form, message, name).root
+        assert isinstance(root, dict)
+        for key, part in root.get("properties", {}).items():
+            for value in part.get("enum", ()):
+                seen += 1
+                absent = value is None
+                assert absent or form.accepts(form.root["properties"][key], value)  # type: ignore[index]
+    assert seen > 500
