@@ -146,7 +146,7 @@ def _admission(told: Mapping[str, Any]) -> str:
         return f"let in, then refused by the limit {told['refused_by']} once its model was known"
     left = told.get(_LEFT) or {}
     rest = ", ".join(f"{name} {number:,}" for name, number in left.items())
-    return f"let in; left after it: {rest}" if left else "let in; no limit applies to it"
+    return f"let in; left after it: {rest}" if left else "let in; no rate or budget applies to it"
 
 
 def _used(told: Mapping[str, Any]) -> str:

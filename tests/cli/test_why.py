@@ -28,7 +28,7 @@ def told(**given: Any) -> str:
 def test_a_call_whose_caller_left() -> None:
     assert told(waited_ms=120).splitlines() == [
         "call: create_chat_completion through the door gpt, by Ann (key_ann)",
-        "gate: let in; no limit applies to it",
+        "gate: let in; no rate or budget applies to it",
         "queue: it waited 120 ms for its turn",
         "model: small, no answer",
         "used: 1 token in, 0 out, 1 unit of 1,000 reserved",
