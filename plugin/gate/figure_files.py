@@ -33,6 +33,11 @@ class FigureFile:
         hidden.rename(self._path)
         self._last = b""
 
+    @property
+    def in_place(self) -> bool:
+        """Whether nobody took the file away."""
+        return self._path.exists()
+
     def write(self, figures: Figures) -> None:
         """Put the figures in place of those before. Raises `OSError`."""
         body = orjson.dumps(figures.written())
@@ -56,7 +61,7 @@ def gather(directory: Path) -> tuple[Figures, int]:
         past = _Past(directory / _PAST)
         sums, alive = Figures(), 0
         for path in sorted(directory.glob("*.worker")):
-            with _opened(path) as file:
+            with suppress(FileNotFoundError), _opened(path) as file:
                 figures = _read(file)
                 if _is_held(file):
                     sums.add(figures)

@@ -86,6 +86,8 @@ class Metrics:
         for sample in (_process, *self._samples):
             sample(figures)
         try:
+            if self._file is not None and not self._file.in_place:
+                self._let_go()
             if self._file is None:
                 self._file = FigureFile(self._directory)
             self._file.write(figures)
@@ -110,6 +112,9 @@ class Metrics:
     def close(self) -> None:
         """Write what was counted last, and let go."""
         self.tend()
+        self._let_go()
+
+    def _let_go(self) -> None:
         if self._file is not None:
             self._file.close()
             self._file = None

@@ -141,6 +141,18 @@ def test_what_is_told_holds_samples_of_workers_and_of_the_service(tmp_path: Path
     one.close()
 
 
+def test_a_file_that_was_taken_away_comes_back(tmp_path: Path) -> None:
+    metrics = Metrics(tmp_path, set(), set())
+    metrics.record(RECORD)
+    metrics.tend()
+    for path in tmp_path.iterdir():
+        path.unlink()
+    metrics.tend()
+    assert names.REQUESTS.name in metrics.gathered().rows
+    assert len(list(tmp_path.glob("*.worker"))) == 1
+    metrics.close()
+
+
 def test_a_full_disk_is_told_once_and_ends_nothing(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
