@@ -27,8 +27,10 @@ from plugin.errors import (
     NotAuthenticated,
     NotFound,
     PluginError,
+    StorageUnavailable,
     UnsupportedMediaType,
 )
+from plugin.storage.database import FAILURES, will_pass
 
 log = logging.getLogger(__name__)
 
@@ -47,6 +49,13 @@ _BY_STATUS: Mapping[int, type[PluginError]] = {
 
 _IN_VAIN = frozenset({HTTPStatus.NOT_IMPLEMENTED, HTTPStatus.INSUFFICIENT_STORAGE})
 """What OpenAI's SDKs would try again, uploads and all, unless told that it is no use."""
+
+
+_NO_DATABASE = (
+    "This service cannot use its database now: it is locked for too long, or its disk is full. "
+    "What was asked for was not done; the call may be right. Try again; if it goes on, the "
+    "operator must see what holds plugin.db or fills its disk."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +112,9 @@ class Problem:
 
 def problem(error: Exception, route: RouteContext | None, request_id: str) -> Problem:
     """The answer to `error`; `route` is the one that raised it, None before one was found."""
+    if isinstance(error, FAILURES) and will_pass(error):
+        log.warning("the database cannot be used now: %s", error)
+        error = StorageUnavailable(_NO_DATABASE)
     match error:
         case PluginError():
             detail = error.detail

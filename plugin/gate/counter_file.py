@@ -62,6 +62,7 @@ class CounterFile:
         try:
             if os.fstat(self._file).st_size < _FIRST or os.pread(self._file, 16, 0) != _MAGIC:
                 self._begin()
+            _provide(self._file, os.fstat(self._file).st_size)
             self._map()
             self._set_clock()
         finally:
@@ -177,6 +178,7 @@ class CounterFile:
 
     def _grow(self) -> None:
         size = self._size + _STEP * _RECORD
+        _provide(self._file, size)
         self._unmap()
         os.ftruncate(self._file, size)
         os.pwrite(self._file, _WORD.pack(size), _SIZE)
@@ -209,6 +211,12 @@ class CounterFile:
         _REAL.pack_into(self.memory, _CLOCK, max(last, time.time()))
         _REAL.pack_into(self.memory, _BASE, _uptime())
         self.memory[_BOOT : _BOOT + 16] = boot
+
+
+def _provide(file: int, size: int) -> None:
+    """Have the disk keep the room: where it is full, touching a hole of the map is death."""
+    if hasattr(os, "posix_fallocate"):
+        os.posix_fallocate(file, 0, size)
 
 
 # counts on while the machine sleeps, where the system can tell

@@ -48,6 +48,7 @@ class Journal:
         self._number = 0
         self._part = 1
         self._size = 0
+        self._size_when_lost: int | None = None
         self._waiting = bytearray()
         self._failing = False
         self._file: int | None = None
@@ -61,8 +62,12 @@ class Journal:
 
     @property
     def healthy(self) -> bool:
-        """Whether more calls may be let through: what cannot be written still fits the memory."""
-        return len(self._waiting) < self._memory
+        """Whether more calls may be let through: what cannot be written still fits the memory.
+
+        What was written to a file that lies at its place no more counts as not written.
+        """
+        lost = self._size_when_lost
+        return len(self._waiting) + (0 if lost is None else self._size - lost) < self._memory
 
     @property
     def waiting(self) -> int:
@@ -93,6 +98,8 @@ class Journal:
     def tend(self) -> None:
         """Write what waits, and put the file back if somebody took it away; every second or so."""
         if self._file is None or not self._in_place(self._file):
+            if self._size_when_lost is None:
+                self._size_when_lost = self._size
             self._attempt(self._put_back)
         if self._waiting:
             self._attempt(self._write_waiting)
@@ -165,12 +172,13 @@ class Journal:
         """The file anew at its place, with all that the lost one held."""
         lost = self._file
         self._size = self._open(self._part, lost)
+        self._size_when_lost = None
         if lost is not None:
             os.close(lost)
 
     def _rotate(self) -> None:
         """Go on in the next part; the old one is let go after the new one is there."""
-        if self._waiting or self._file is None:
+        if self._waiting or self._file is None or self._size_when_lost is not None:
             return
         old = self._file
         try:

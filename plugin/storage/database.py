@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Engine, MetaData, create_engine, event
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from plugin.errors import CannotRun
@@ -26,8 +26,27 @@ metadata = MetaData(
 FAILURES: tuple[type[Exception], ...] = (sqlite3.Error, SQLAlchemyError)
 """What is raised when the database cannot do what was asked."""
 
+_PASSING = frozenset(
+    {
+        sqlite3.SQLITE_BUSY,
+        sqlite3.SQLITE_LOCKED,
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_READONLY,
+        sqlite3.SQLITE_CANTOPEN,
+    }
+)
+_PRIMARY = 0xFF
+
 BUSY_SECONDS = 5.0
 """How long a statement waits for another process's write."""
+
+
+def will_pass(error: Exception) -> bool:
+    """Whether it is the storage that fails (locked, full, out of reach), not what was asked."""
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    code = getattr(cause, "sqlite_errorcode", None)
+    return isinstance(code, int) and code & _PRIMARY in _PASSING
 
 
 def open_database(url: str) -> AsyncEngine:

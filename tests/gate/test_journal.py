@@ -158,6 +158,23 @@ def test_no_more_calls_when_too_much_waits(
     assert "No space left on device" in caplog.messages[0]
 
 
+def test_no_more_calls_when_the_journal_has_no_place(journal: Journal, directory: Path) -> None:
+    shutil.rmtree(directory)
+    directory.write_text("in the way")
+    journal.tend()
+    number = 0
+    while journal.healthy:
+        number += 1
+        journal.opened(call(number))
+    journal.tend()
+    assert number * 150 > 1_000
+    assert not journal.healthy
+    directory.unlink()
+    journal.tend()
+    assert journal.healthy
+    assert entries(directory) == [Opened(one, call(one)) for one in range(1, number + 1)]
+
+
 def test_files_as_large_as_the_system_lets_them(directory: Path) -> None:
     """A real refusal: RLIMIT_FSIZE makes a write short and the next one fail."""
     program = """if True:

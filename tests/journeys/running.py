@@ -168,10 +168,11 @@ def plugin(
     )
 
 
-def new_key(directory: Path, *scopes: str) -> dict[str, Any]:
+def new_key(directory: Path, *scopes: str, settings: Settings | None = None) -> dict[str, Any]:
     """A key, as the command line makes it: id, name, key and scopes."""
     options = ("--scopes", ",".join(scopes)) if scopes else ()
-    made = plugin(directory, "keys", "create", "--name", "journey", "--json", *options)
+    create = ("keys", "create", "--name", "journey", "--json", *options)
+    made = plugin(directory, *create, settings=settings)
     assert made.returncode == 0, made.stderr
     key: dict[str, Any] = json.loads(made.stdout)
     return key

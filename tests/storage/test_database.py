@@ -6,7 +6,14 @@ import pytest
 from sqlalchemy import text
 
 from plugin.errors import CannotRun
-from plugin.storage.database import ChangeWatch, open_blocking, open_database, sqlite_path
+from plugin.storage.database import (
+    FAILURES,
+    ChangeWatch,
+    open_blocking,
+    open_database,
+    sqlite_path,
+    will_pass,
+)
 
 
 @pytest.fixture
@@ -90,3 +97,21 @@ def _settle(watch: ChangeWatch) -> None:
     settle = watch.moved()
     assert settle is not None
     settle()
+
+
+@pytest.mark.parametrize(
+    ("statement", "passing"),
+    [("INSERT INTO counter VALUES (2)", True), ("INSERT INTO nothing VALUES (1)", False)],
+)
+def test_a_locked_database_is_told_from_a_mistake(url: str, statement: str, passing: bool) -> None:
+    engine = open_blocking(url, wait=0)
+    with engine.begin() as connection:
+        connection.execute(text("CREATE TABLE counter (value INTEGER)"))
+    with engine.connect() as writer:
+        writer.execute(text("INSERT INTO counter VALUES (1)"))
+        with engine.connect() as other, pytest.raises(FAILURES) as failed:
+            other.execute(text(statement))
+        writer.rollback()
+    engine.dispose()
+    assert will_pass(failed.value) is passing
+    assert not will_pass(ValueError("no failure of a database"))
