@@ -9,7 +9,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 LOCK := pip-compile --quiet --generate-hashes --strip-extras --allow-unsafe \
 	--no-emit-index-url --no-emit-trusted-host --no-emit-find-links
 
-.PHONY: help setup up test bench lock format clean
+.PHONY: help setup up test bench chaos lock format clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 10
@@ -45,6 +45,10 @@ test: $(VENV)/dev.stamp $(VENV)/models.stamp  ## run everything that must pass
 
 bench: $(VENV)/dev.stamp $(VENV)/models.stamp  ## measure; prints figures, asserts nothing
 	@for script in tests/bench/bench_*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+
+chaos: $(VENV)/dev.stamp $(VENV)/models.stamp  ## break things under load; fails where a promise does
+	@for script in tests/bench/chaos_*.py; do echo "== $$script"; \
+		$(BIN)/python -m "tests.bench.$$(basename "$$script" .py)" || exit 1; done
 
 format: $(VENV)/dev.stamp  ## format and mend what can be mended
 	@$(BIN)/ruff format .

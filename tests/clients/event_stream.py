@@ -41,14 +41,21 @@ def _text(event: Any) -> str:
 
 
 async def post(
-    port: int, path: str, key: str, body: Any, *, leave_after: int | None = None
+    port: int,
+    path: str,
+    key: str,
+    body: Any,
+    *,
+    leave_after: int | None = None,
+    request_id: str | None = None,
 ) -> Answered:
     """One request on its own connection; with `leave_after` it hangs up after so many events."""
     content = json.dumps(body).encode()
+    named = f"x-request-id: {request_id}\r\n" if request_id else ""
     head = (
         f"POST {path} HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\nauthorization: Bearer {key}\r\n"
         f"content-type: application/json\r\ncontent-length: {len(content)}\r\n"
-        "connection: close\r\n\r\n"
+        f"{named}connection: close\r\n\r\n"
     )
     started = time.perf_counter()
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
