@@ -83,7 +83,7 @@ class CounterFile:
         if self._size != _word(self.memory, _SIZE)[0]:
             self._unmap()
             self._map()
-        return self.memory[_DIRTY] != 0
+        return bool(self.memory[_DIRTY] != 0)
 
     def changing(self) -> None:
         """Say that a change begins; `release` says that it is complete."""
@@ -117,7 +117,7 @@ class CounterFile:
     def holds(self, record: int, key: bytes) -> bool:
         """Whether a record is still that of a count."""
         start = _FIRST + record * _RECORD
-        return bool(self.memory[start : start + 16] == key) and record < self.used
+        return bool(self.memory[start : start + 16] == key and record < self.used)
 
     def add(self, key: bytes, width: float, kind: int) -> int:
         """A new record, all of it zero. Raises `OverflowError` when half a million are in use."""
@@ -135,7 +135,7 @@ class CounterFile:
 
     def is_crowded(self) -> bool:
         """Whether there are twice as many records as were needed when somebody last looked."""
-        return self.used >= max(_STEP, 2 * _word(self.memory, _NEEDED)[0])
+        return bool(self.used >= max(_STEP, 2 * _word(self.memory, _NEEDED)[0]))
 
     def keep(self, needed: Iterable[int]) -> None:
         """Keep these records alone, given in ascending order; they move together.

@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Any
 
 import orjson
-from bench_gateway import _free_port, _wait_for, make_key
+
+from tests.bench.bench_gateway import _free_port, _wait_for, make_key
 
 MODEL = "fast"
 MESSAGES = [{"role": "user", "content": "Say something short."}]

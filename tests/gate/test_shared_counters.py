@@ -1,5 +1,6 @@
 """Counts that several workers share: never too many, hardly too few, whoever is killed when."""
 
+import fcntl
 import multiprocessing
 import os
 import random
@@ -209,7 +210,7 @@ def test_who_is_killed_in_a_change_leaves_no_harm(tmp_path: Path) -> None:
     file.places[start // 8 + 3] = 12_345
     file.memory[4096 : 4096 + 100] = b"\1" * 100
     # the lock goes with the process, the mark stays
-    counter_file.fcntl.lockf(file._lock, counter_file.fcntl.LOCK_UN)
+    fcntl.lockf(file._lock, fcntl.LOCK_UN)
     assert counters.level(MINUTE).left == 59
     assert counters.level(BUDGET).left == 70
     counters.close()
