@@ -3,7 +3,7 @@
 import json
 from dataclasses import asdict, dataclass
 
-AT_STOP, AT_RESTART = 0.2, 5.0
+AT_STOP, AT_RESTART = 0.5, 5.0
 """Seconds for which an open connection may still bring a request.
 
 At a restart nobody waits for the old worker, so that callers may keep their connections until they

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.clients.event_stream import Answered, post
-from tests.engines.scripted_upstream import DONE, KEY, chunk, counted, events, upstream
+from tests.engines.scripted_upstream import DONE, KEY, Scripted, chunk, counted, events, upstream
 from tests.journeys.running import Running, new_key, running
 
 PATIENCE = 60
@@ -24,6 +24,7 @@ class Streaming:
     directory: Path
     key: str
     pieces: int
+    there: Scripted
 
     def ask(self, **body: Any) -> "asyncio.Task[Answered]":
         """A stream that begins now."""
@@ -34,6 +35,13 @@ class Streaming:
             {**QUESTION, "stream": True, **body},
         )
         return asyncio.ensure_future(asyncio.wait_for(asking, PATIENCE))
+
+    async def begun(self, number: int) -> None:
+        """Return when so many requests have come to the upstream, and a first piece back."""
+        async with asyncio.timeout(PATIENCE):
+            while len(self.there.requests) < number:  # noqa: ASYNC110
+                await asyncio.sleep(0.02)
+        await asyncio.sleep(0.3)
 
     def is_whole(self, answered: Answered) -> bool:
         """Whether nothing is missing."""
@@ -57,7 +65,7 @@ async def streaming(
         started = await asyncio.to_thread(entering.__enter__)
         try:
             key = (await asyncio.to_thread(new_key, directory))["key"]
-            yield Streaming(started, directory, key, pieces)
+            yield Streaming(started, directory, key, pieces, there)
         finally:
             await asyncio.to_thread(entering.__exit__, None, None, None)
 

@@ -19,7 +19,7 @@ def test_streams_under_way_run_to_their_end(tmp_path: Path) -> None:
     async def run() -> None:
         async with streaming(tmp_path, "--workers", "2", pieces=15) as service:
             streams = [service.ask() for _ in range(10)]
-            await asyncio.sleep(0.5)
+            await service.begun(10)
             assert await asyncio.to_thread(service.running.stop) == 0
             answers = await asyncio.gather(*streams)
             assert [service.is_whole(one) for one in answers] == [True] * 10
@@ -35,7 +35,7 @@ def test_what_takes_longer_than_there_is_time_hears_so(tmp_path: Path) -> None:
         ) as service:
             streams = [service.ask() for _ in range(5)]
             whole = service.ask(stream=False)
-            await asyncio.sleep(0.7)
+            await service.begun(6)
             began = time.monotonic()
             assert await asyncio.to_thread(service.running.stop) == 0
             assert 1.0 < time.monotonic() - began < 6
@@ -59,7 +59,7 @@ def test_a_second_signal_ends_at_once(tmp_path: Path, how: signal.Signals) -> No
     async def run() -> None:
         async with streaming(tmp_path, pieces=200, pause=0.2) as service:
             stream = service.ask()
-            await asyncio.sleep(0.5)
+            await service.begun(1)
             service.running.process.send_signal(how)
             await asyncio.sleep(1.0)
             assert service.running.process.poll() is None
@@ -113,18 +113,18 @@ def test_while_it_delays_it_answers_and_says_that_it_is_not_ready(tmp_path: Path
 
 def test_an_open_connection_ends_with_its_next_answer(tmp_path: Path) -> None:
     async def run() -> None:
-        async with streaming(tmp_path, pieces=20, settings={}) as service:
+        async with streaming(tmp_path, pieces=40) as service:
             connection = service.running.address.connect()
             await asyncio.to_thread(request, connection, "GET", "/healthz")
             idle = service.running.address.connect()
             await asyncio.to_thread(request, idle, "GET", "/healthz")
             stream = service.ask()
-            await asyncio.sleep(0.3)
+            await service.begun(1)
             service.running.process.terminate()
             await asyncio.sleep(0.15)
             answer = await asyncio.to_thread(request, connection, "GET", "/healthz")
             assert answer.headers["connection"] == "close"
-            await asyncio.sleep(0.5)
+            await asyncio.sleep(1.2)
             idle.auto_open = 0
             with pytest.raises((ConnectionError, http.client.HTTPException)):
                 await asyncio.to_thread(request, idle, "GET", "/healthz")
@@ -137,7 +137,7 @@ def test_nobody_outlives_a_killed_parent(tmp_path: Path) -> None:
     async def run() -> None:
         async with streaming(tmp_path, "--workers", "2", pieces=200) as service:
             stream = service.ask()
-            await asyncio.sleep(0.5)
+            await service.begun(1)
             workers = children(service.running.process.pid)
             assert len(workers) == 2
             began = time.monotonic()

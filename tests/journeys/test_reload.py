@@ -87,7 +87,7 @@ def test_streams_go_on(tmp_path: Path) -> None:
     async def run() -> None:
         async with streaming(tmp_path, pieces=100) as service:
             streams = [service.ask() for _ in range(5)]
-            await asyncio.sleep(0.5)
+            await service.begun(5)
             (tmp_path / ".env").write_text(GOOD)
             service.running.process.send_signal(signal.SIGHUP)
             await asyncio.to_thread(until, lambda: "a new one" in service.running.err)

@@ -75,10 +75,10 @@ def test_a_killed_worker_is_replaced_and_the_others_answer(tmp_path: Path) -> No
 
 def test_a_worker_that_is_told_to_stop_drains_and_is_replaced(tmp_path: Path) -> None:
     async def run() -> None:
-        async with streaming(tmp_path, pieces=20) as service:
+        async with streaming(tmp_path, pieces=40) as service:
             [before] = workers(service)
             stream = service.ask()
-            await asyncio.sleep(0.5)
+            await service.begun(1)
             os.kill(before, signal.SIGTERM)
             assert service.is_whole(await stream)
             assert service.is_whole(await service.ask())
