@@ -15,10 +15,17 @@ from tests.journeys.ledger_kills import (
     undelivered,
     violations,
 )
+from tests.journeys.running import Address, until
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs /proc")
 
 QUESTION = {"model": "small", "messages": [{"role": "user", "content": "Sing."}]}
+
+
+def usage(port: int, key: str) -> int:
+    """The calls that `/v1/usage` tells, asked on a connection of its own."""
+    answer = Address(port).call("GET", "/v1/usage", {"Authorization": f"Bearer {key}"})
+    return sum(one["n_requests"] for one in answer.json()["data"])
 
 
 def test_kills_lose_no_answered_call_and_count_none_twice(tmp_path: Path) -> None:
@@ -26,6 +33,7 @@ def test_kills_lose_no_answered_call_and_count_none_twice(tmp_path: Path) -> Non
         asking = Streams(started.port, key, 32, QUESTION)
         # with these seeds a worker is killed, then the parent
         victims = [asyncio.run(kills(started, asking, 100, f"r{seed}", seed)) for seed in (0, 2)]
+        until(lambda: usage(started.port, key) >= 200)
     found = books(tmp_path)
     assert victims == ["a worker", "the parent"]
     assert sum(one.done for one in asking.tries) == 200
