@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from plugin.contract.operation import Schema
-from plugin.engines.llama import chinese_words, message_words
+from plugin.engines.llama import chinese_words, message_spans, message_words
 from plugin.engines.llama.schema_form import Form
 from plugin.engines.llama.schema_kinds import types_of
 
@@ -172,10 +172,10 @@ class _Narrowing:
         if self._cjk:
             spoken = chinese_words.pairs(f"{self._asking} {about}")
             return chinese_words.values(free, spoken) or None
-        offered = message_words.spans(free, frozenset(message_words.words_of(self._asking)))
+        offered = message_spans.spans(free, frozenset(message_words.words_of(self._asking)))
         for roles, joints in _ROLES:
             if roles & set(message_words.words_of(about)):
-                offered = message_words.after(free, joints, offered) or offered
+                offered = message_spans.after(free, joints, offered) or offered
                 break
         return offered or None
 
@@ -188,7 +188,7 @@ class _Narrowing:
         texts = (value for value in listed if isinstance(value, str) and value)
         taken = message_words.named(self._message, texts)
         kinds = [kind for kind in ("date", "time", "email") if _has_format(parts, kind)]
-        return message_words.without(self._message, taken, kinds)
+        return message_spans.without(self._message, taken, kinds)
 
     def _of_form(self, form: str, about: str) -> Iterator[str]:
         if form in ("date", "date-time") or "yyyy-mm-dd" in about:

@@ -111,6 +111,16 @@ def one_of(texts: Iterable[str]) -> Part:
     return choice(parts)
 
 
+def with_commas(parts: Sequence[Part]) -> list[Part]:
+    """The parts with a comma between each two."""
+    return [piece for part in parts for piece in (literal(","), part)][1:]
+
+
+def enclosed(opening: str, parts: Sequence[Part], closing: str) -> Part:
+    """The parts between two brackets."""
+    return sequence([literal(opening), *parts, literal(closing)])
+
+
 class Rules:
     """The rules of one grammar; what is written twice is one rule."""
 

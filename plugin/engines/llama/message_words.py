@@ -4,12 +4,8 @@ import re
 from collections.abc import Iterator
 from itertools import chain
 
-from plugin.engines.llama.clauses import ASKING
-
 _CJK = re.compile(r"[㐀-䶿一-鿿豈-﫿]")
 _LETTER = re.compile(r"[^\W\d_]")
-_EDGES = " \t\r\n.,;:!?\"'()[]{}<>“”‘’«»。，；：！？、（）《》「」【】…"
-_QUOTED = re.compile(r'"([^"]+)"|“([^”]+)”|「([^」]+)」|《([^》]+)》|(?<!\w)[\'‘](.+?)[\'’](?!\w)')
 _NUMBER = re.compile(r"(?<![\w:.])[-+]?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?![\d:]|[-/]\d)")
 _EMAIL = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
 _URL = re.compile(r"https?://[^\s<>\"'，。]+")
@@ -24,12 +20,6 @@ _WORDED_DATES = (
     ),
 )
 _CHINESE_DATE = re.compile(r"(\d{4})年(\d{1,2})月(\d{1,2})[日号]")
-_KINDS = {
-    "date": (_ISO_DATE, *_WORDED_DATES, _CHINESE_DATE),
-    "time": (_TIME,),
-    "email": (_EMAIL,),
-}
-_GAP = " ; "
 _SMALL = dict(
     zip(
         [
@@ -53,7 +43,14 @@ _SMALL = dict(
 ) | {"dozen": 12, "twenty": 20, "thirty": 30, "forty": 40, "fifty": 50, "hundred": 100}
 _CHINESE_DIGITS = {char: value for value, char in enumerate("零一二三四五六七八九十")} | {"两": 2}
 
-_FUNCTION_WORDS = frozenset(
+KINDS = {
+    "date": (_ISO_DATE, *_WORDED_DATES, _CHINESE_DATE),
+    "time": (_TIME,),
+    "email": (_EMAIL,),
+}
+"""What a date, a time, an address of email looks like in a text."""
+
+FUNCTION_WORDS = frozenset(
     [
         "a",
         "an",
@@ -160,10 +157,6 @@ _FUNCTION_WORDS = frozenset(
         "today's",
     ]
 )
-_JOINTS = re.compile(r"\s(?:from|to|on|at|for|with|about|by)\s", re.IGNORECASE)
-_MOST_WORDS = 60
-_LONGEST_SPAN = 10
-_MOST_SPANS = 400
 
 
 def is_cjk(text: str) -> bool:
@@ -179,7 +172,7 @@ def words_of(text: str) -> list[str]:
 
 def content_words(text: str) -> frozenset[str]:
     """The words of a text that carry meaning, plural and `-ing` taken off."""
-    return frozenset(_stem(word) for word in words_of(text) if word not in _FUNCTION_WORDS)
+    return frozenset(_stem(word) for word in words_of(text) if word not in FUNCTION_WORDS)
 
 
 def numbers(text: str) -> list[int | float]:
@@ -219,66 +212,6 @@ def times(text: str) -> list[str]:
 def addresses(text: str, kind: str) -> list[str]:
     """Addresses of email, or of the web (`url`)."""
     return (_EMAIL if kind == "email" else _URL).findall(text)
-
-
-def quoted(text: str) -> list[str]:
-    """What stands between quotation marks."""
-    return ["".join(groups).strip() for groups in _QUOTED.findall(text)]
-
-
-def spans(text: str, leading: frozenset[str]) -> list[str]:
-    """Words that stand together and could be a value; nothing for a text that is too long.
-
-    A span neither begins nor ends with a word that only joins others, and does not begin with one
-    of `leading`, the words that ask for the tool.
-    """
-    words = text.split()
-    if len(words) > _MOST_WORDS:
-        return []
-    longest = _LONGEST_SPAN if len(words) <= _LONGEST_SPAN * 3 else _LONGEST_SPAN // 2
-    asks = words and words[0].strip(_EDGES).lower() in ASKING
-    found = (
-        span.removesuffix("'s")
-        for start in range(bool(asks), len(words))
-        for end in range(start + 1, min(start + longest, len(words)) + 1)
-        if (span := " ".join(words[start:end]).strip(_EDGES)) and _is_value(span, leading)
-    )
-    marked = [each for each in quoted(text) if len(each.split()) <= _LONGEST_SPAN]
-    return list(dict.fromkeys(marked or found))[:_MOST_SPANS]
-
-
-def without(text: str, values: list[str], kinds: list[str]) -> str:
-    """The text with these values, and dates, times or addresses, taken out of it."""
-    for value in values:
-        plain = " ".join(words_of(value)) or value
-        text = re.sub(
-            rf"(?<![a-z0-9]){re.escape(plain)}(?![a-z0-9])", _GAP, text, flags=re.IGNORECASE
-        )
-        text = text.replace(value, _GAP) if not value.isascii() else text
-    for pattern in (pattern for kind in kinds for pattern in _KINDS[kind]):
-        text = pattern.sub(_GAP, text)
-    return text
-
-
-def _is_value(span: str, leading: frozenset[str]) -> bool:
-    parts = span.split()
-    first, last = parts[0].strip(_EDGES).lower(), parts[-1].strip(_EDGES).lower()
-    if first in _FUNCTION_WORDS or last in _FUNCTION_WORDS:
-        return False
-    inner = "".join(parts[:-1])
-    if first in leading or (last in leading and len(parts) > 1):
-        return False
-    return not any(sign in inner for sign in "?!;")
-
-
-def after(text: str, words: frozenset[str], candidates: list[str]) -> list[str]:
-    """Those of the candidates that stand right after one of `words`, up to the next such word."""
-    found = []
-    for match in re.finditer(r"[A-Za-z]+", text):
-        if match[0].lower() in words:
-            rest = _JOINTS.split(text[match.end() :].strip(_EDGES))[0]
-            found += [each for each in candidates if rest.startswith(each)]
-    return found
 
 
 def named(text: str, values: Iterator[str]) -> list[str]:

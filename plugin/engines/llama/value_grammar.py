@@ -14,10 +14,12 @@ from plugin.engines.llama.gbnf import (
     Rules,
     TooLarge,
     choice,
+    enclosed,
     literal,
     one_of,
     repeated,
     sequence,
+    with_commas,
 )
 from plugin.engines.llama.schema_form import Form
 from plugin.engines.llama.schema_kinds import ALL_TYPES, WORDS, disjoint, first_of_all, types_of
@@ -191,14 +193,14 @@ class Writer:
         if leading:
             tail = sequence([literal(","), item])
             rest = repeated(self._rule(tail), max(least - len(leading), 0), max(more, 0))
-            return _between("[", [*_with_commas(leading), rest], "]")
-        return _between("[", [self._several(item, least, more)], "]")
+            return enclosed("[", [*with_commas(leading), rest], "]")
+        return enclosed("[", [self._several(item, least, more)], "]")
 
     def _listed(self, parts: list[Part], least: int) -> Part | None:
         """A list that has nothing but these."""
         if len(parts) < least:
             return None
-        return _between("[", _with_commas(parts), "]") if parts else literal("[]")
+        return enclosed("[", with_commas(parts), "]") if parts else literal("[]")
 
     def _several(self, item: Part, least: int, most: int) -> Part:
         """Items with commas between them."""
@@ -259,7 +261,7 @@ class Writer:
             else:
                 after = self._rule(choice([following, after]))
                 front = self._rule(choice([alone, front]))
-        return _between("{", [front], "}")
+        return enclosed("{", [front], "}")
 
     def _map(self, schema: dict[str, Any]) -> Part | None:
         """An object of whatever names."""
@@ -274,7 +276,7 @@ class Writer:
         if value is None or name is None:
             return None if least else literal("{}")
         pair = self._rule(sequence([name, literal(":"), value]))
-        part = _between("{", [self._several(pair, least, most)], "}")
+        part = enclosed("{", [self._several(pair, least, most)], "}")
         return part if exact else replace(part, exact=False)
 
     def _name(self, schema: Schema) -> Part | None:
@@ -297,17 +299,9 @@ class Writer:
             return _SIMPLE[name]({}, self._bounds.free_text) or EMPTY
         inner = self._free(levels - 1)
         if name == "array":
-            return _between("[", [self._several(inner, 0, self._bounds.items)], "]")
+            return enclosed("[", [self._several(inner, 0, self._bounds.items)], "]")
         pair = self._rule(sequence([self._name({}) or EMPTY, literal(":"), inner]))
-        return _between("{", [self._several(pair, 0, self._bounds.items)], "}")
-
-
-def _with_commas(parts: Sequence[Part]) -> list[Part]:
-    return [piece for part in parts for piece in (literal(","), part)][1:]
-
-
-def _between(opening: str, parts: Sequence[Part], closing: str) -> Part:
-    return sequence([literal(opening), *parts, literal(closing)])
+        return enclosed("{", [self._several(pair, 0, self._bounds.items)], "}")
 
 
 def _compact(value: Any) -> str:

@@ -103,7 +103,7 @@ async def test_real_tools_get_valid_arguments(llama: Llama) -> None:
             group.create_task(
                 called(
                     llama,
-                    row["question"][0][-1]["content"][:400],
+                    row["question"][0][-1]["content"][:80],
                     [of_schema(schema, name)],
                     tool_choice=named(name),
                 )
