@@ -77,8 +77,9 @@ class Upstream:
                 return await self._once(ask, sending)
             except CallFailed as failed:
                 wait = self._waits.before(retry, failed.after)
-                again = self._worthwhile(failed, retry) and wait <= longest_wait
-                again = again and self._budget.take()
+                # a retry that would be turned away helps nobody
+                worthwhile = self._worthwhile(failed, retry) and self.breaker.wait <= wait
+                again = worthwhile and wait <= longest_wait and self._budget.take()
                 self._tell(failed, wait if again else None)
                 if not again:
                     raise

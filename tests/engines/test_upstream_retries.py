@@ -70,6 +70,19 @@ async def test_there_is_an_end_to_it() -> None:
     assert len(there.requests) == 4
 
 
+async def test_whose_failure_was_the_last_straw_hears_of_it_at_once() -> None:
+    clock = Clock()
+    async with upstream(error(500)) as there, engine(there.url, clock, retries=4) as far:
+        assert await status(far) == 502
+        slept = len(clock.slept)
+        assert far.breaker.state == "open"
+        clock.now += far.breaker.wait
+        assert await status(far) == 502, "the probe's own failure"
+        assert await status(far) == 503
+    assert len(there.requests) == 6
+    assert len(clock.slept) == slept == 4
+
+
 @pytest.mark.parametrize(
     ("header", "slept"),
     [
