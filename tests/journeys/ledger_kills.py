@@ -1,7 +1,6 @@
 """Streams of a service whose processes are killed, callers who leave, and what the ledger says."""
 
 import asyncio
-import itertools
 import os
 import random
 import signal
@@ -15,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from plugin.cli import service_file
 from tests.clients.event_stream import Answered, post
 from tests.journeys.running import (
     PATIENCE,
@@ -30,6 +30,7 @@ from tests.journeys.streaming import children
 
 PATH = "/v1/chat/completions"
 _LONGEST = 120.0
+_TRIES = 500
 
 
 class Service:
@@ -87,6 +88,10 @@ class Service:
             )
 
     def _serves(self) -> bool:
+        """Whether it does itself: workers whose parent was killed may answer for a moment."""
+        found = service_file.read(self.directory / "data")
+        if found is None or found.pid != self._process.pid:
+            return False
         try:
             return Address(self.port).call("GET", "/readyz").status == 200
         except OSError:
@@ -144,7 +149,7 @@ class Streams:
 
     async def _answered(self, numbers: Iterator[int], name: str) -> None:
         for number in numbers:
-            for again in itertools.count():
+            for again in range(_TRIES):
                 found = await self._ask(f"{name}-{number}-{again}", None)
                 if found.done:
                     break
