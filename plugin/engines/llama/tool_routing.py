@@ -51,12 +51,13 @@ class Thresholds:
     """When a tool is near enough; measured by tests/bench/bench_tool_calls.py.
 
     `margin` is how much farther than the nearest small talk a tool may be, `least` the cosine that
-    it has at least; a clause beside others has to be nearer (`clause_margin`). `shared` counts what
-    a Chinese request shares with a tool.
+    it has at least, and `sure` the one at which small talk no longer counts; a clause beside others
+    has to be nearer (`clause_margin`). `shared` counts what a Chinese request shares with a tool.
     """
 
     margin: float = -0.06
     least: float = 0.1
+    sure: float = 0.42
     clause_margin: float = 0.0
     shared: int = 1
 
@@ -166,7 +167,7 @@ class ToolRouter:
         best = max(range(len(cosines)), key=cosines.__getitem__)
         nearest = max(_dot(asked, vector) for vector in talk)
         beyond = min(cosines[best] - nearest - self._by.margin, cosines[best] - self._by.least)
-        return _Near(best, beyond)
+        return _Near(best, max(beyond, cosines[best] - self._by.sure))
 
     async def _vectors_of(self, texts: Sequence[str]) -> list[Sequence[float]]:
         keys = [hashlib.blake2b(text.encode(), digest_size=16).digest() for text in texts]
