@@ -9,9 +9,7 @@ interleaved; the median of the ratios is what counts.
 import argparse
 import asyncio
 import hashlib
-import os
 import shutil
-import socket
 import statistics
 import subprocess
 import sys
@@ -21,15 +19,15 @@ from pathlib import Path
 from typing import Annotated
 
 import orjson
-import uvicorn
 from fastapi import APIRouter, Depends, FastAPI, HTTPException
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import Field
 
 from plugin.operations import Arguments, CurrentCaller, Reply, operation
+from tests.bench import serving
+from tests.bench.serving import CONNECTIONS, Service
 
 BODY = b'{"text":"buy milk","urgent":true,"tags":["shop","home"]}'
-CONNECTIONS = 48
 
 
 class Note(Arguments):
@@ -86,21 +84,10 @@ def serve(which: str, key: str, port: int, directory: Path) -> None:
         from plugin.app import create_app
         from plugin.settings import Settings
 
-        app = create_app(Settings(data_dir=directory, operations=("bench_gateway",)))
+        app = create_app(Settings(data_dir=directory, operations=("tests.bench.bench_gateway",)))
     else:
         app = plain_fastapi(key)
-    uvicorn.run(
-        app,
-        host="127.0.0.1",
-        port=port,
-        loop="uvloop",
-        http="httptools",
-        ws="none",
-        access_log=False,
-        log_level="warning",
-        server_header=False,
-        proxy_headers=False,
-    )
+    serving.serve(app, port)
 
 
 def make_key(directory: Path) -> str:
@@ -118,32 +105,6 @@ def make_key(directory: Path) -> str:
         engine.dispose()
 
 
-class Service:
-    """A child process that serves."""
-
-    def __init__(self, which: str, key: str, directory: Path) -> None:
-        self.port = _free_port()
-        self.log = (directory / f"{which}.log").open("wb")
-        arguments = ["--child", which, "--key", key, "--port", str(self.port)]
-        self.process = subprocess.Popen(  # noqa: S603 - our own command
-            [sys.executable, __file__, *arguments, "--directory", str(directory)],
-            stderr=self.log,
-            env={**os.environ, "PYTHONPATH": str(Path(__file__).parent)},
-        )
-        _wait_for(self.port)
-
-    def cpu(self) -> float:
-        """Seconds of CPU spent so far."""
-        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-    def stop(self) -> None:
-        """End it."""
-        self.process.terminate()
-        self.process.wait(10)
-        self.log.close()
-
-
 def measure(service: Service, key: str, seconds: float, directory: Path) -> tuple[float, float]:
     """Requests a second, and microseconds of the service's CPU for each."""
     before = service.cpu()
@@ -159,21 +120,9 @@ def _wrk(port: int, key: str, seconds: float, directory: Path) -> tuple[int, flo
     script.write_text(
         f"wrk.method = 'POST'\nwrk.body = [[{BODY.decode()}]]\n"
         f"wrk.headers['Authorization'] = 'Bearer {key}'\n"
-        "wrk.headers['Content-Type'] = 'application/json'\n"
-        "done = function(s, l, r) io.write(string.format('%d %d %d\\n', s.requests, s.duration,"
-        " s.errors.status + s.errors.connect + s.errors.read + s.errors.timeout)) end\n"
+        f"wrk.headers['Content-Type'] = 'application/json'\n{serving.DONE}"
     )
-    command = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{max(1, round(seconds))}s", "-s", str(script)]
-    done = subprocess.run(  # noqa: S603 - our own command
-        [*command, f"http://127.0.0.1:{port}/bench/notes"],
-        check=True,
-        capture_output=True,
-        text=True,
-    )
-    count, microseconds, errors = map(int, done.stdout.split("\n")[-2].split())
-    if errors:
-        raise SystemExit(f"{errors} requests failed")
-    return count, microseconds / 1e6
+    return serving.wrk(f"http://127.0.0.1:{port}/bench/notes", seconds, script)
 
 
 def _own_client(port: int, key: str, seconds: float) -> tuple[int, float]:
@@ -210,31 +159,15 @@ async def load(port: int, key: str, seconds: float) -> tuple[int, float]:
     return sum(counts), time.perf_counter() - started
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
-def _wait_for(port: int) -> None:
-    deadline = time.monotonic() + 20
-    while time.monotonic() < deadline:
-        try:
-            socket.create_connection(("127.0.0.1", port), timeout=1).close()
-        except OSError:
-            time.sleep(0.05)
-        else:
-            return
-    raise SystemExit("the service did not start")
-
-
 def compare(rounds: int, seconds: float) -> None:
     """Interleave, and print what came out."""
     with tempfile.TemporaryDirectory() as name:
         directory = Path(name)
         key = make_key(directory)
-        services = {which: Service(which, key, directory) for which in ("plugin", "fastapi")}
+        services = {
+            which: Service(__file__, which, directory, "--key", key)
+            for which in ("plugin", "fastapi")
+        }
         try:
             for service in services.values():
                 measure(service, key, 1, directory)

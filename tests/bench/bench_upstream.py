@@ -18,7 +18,8 @@ from typing import Any
 
 import orjson
 
-from tests.bench.bench_gateway import _free_port, _wait_for, make_key
+from tests.bench.bench_gateway import make_key
+from tests.bench.serving import cpu_of, free_port, wait_for
 
 MODEL = "fast"
 MESSAGES = [{"role": "user", "content": "Say something short."}]
@@ -114,14 +115,14 @@ class Child:
     """A process that serves."""
 
     def __init__(self, which: str, upstream_port: int, directory: Path) -> None:
-        self.which, self.port = which, _free_port()
+        self.which, self.port = which, free_port()
         self.arguments = ["--child", which, "--port", str(self.port)]
         self.arguments += ["--upstream", str(upstream_port), "--directory", str(directory)]
         self.log = (directory / f"{which}.log").open("wb")
 
     async def start(self) -> None:
         """Start it, and wait until it listens."""
-        here = str(Path(__file__).parent)
+        here = str(Path(__file__).resolve().parents[2])
         self.process = await asyncio.create_subprocess_exec(
             sys.executable,
             __file__,
@@ -129,12 +130,11 @@ class Child:
             stderr=self.log,
             env={**os.environ, "PYTHONPATH": here},
         )
-        await asyncio.to_thread(_wait_for, self.port)
+        await asyncio.to_thread(wait_for, self.port)
 
     def cpu(self) -> float:
         """Seconds of CPU spent so far."""
-        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        return cpu_of(self.process.pid)
 
     async def stop(self) -> None:
         """End it."""
