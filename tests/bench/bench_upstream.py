@@ -21,6 +21,7 @@ import orjson
 from tests.bench.bench_gateway import make_key
 from tests.bench.serving import cpu_of, free_port, wait_for
 
+_HERE = str(Path(__file__).resolve().parents[2])
 MODEL = "fast"
 MESSAGES = [{"role": "user", "content": "Say something short."}]
 REPLY = orjson.dumps(
@@ -122,13 +123,12 @@ class Child:
 
     async def start(self) -> None:
         """Start it, and wait until it listens."""
-        here = str(Path(__file__).resolve().parents[2])
         self.process = await asyncio.create_subprocess_exec(
             sys.executable,
             __file__,
             *self.arguments,
             stderr=self.log,
-            env={**os.environ, "PYTHONPATH": here},
+            env={**os.environ, "PYTHONPATH": _HERE},
         )
         await asyncio.to_thread(wait_for, self.port)
 
