@@ -144,7 +144,8 @@ class DrainServer(uvicorn.Server):
     def _listen(self) -> None:
         """Hear the parent's orders; when it is gone, end soon whatever happens."""
         assert self._loop is not None  # noqa: S101 - for the type checker
-        with self._control.makefile("rb") as lines:
+        # A parent that is killed before it has read what we said resets the connection.
+        with contextlib.suppress(OSError), self._control.makefile("rb") as lines:
             for line in lines:
                 self._loop.call_soon_threadsafe(self.drain, Drain.read(line))
         try:

@@ -29,7 +29,10 @@ def main() -> None:
         signal.signal(unheard, signal.SIG_IGN)
     from plugin.cli import service_app
 
-    listener, settings, wants_key = _order(control)
+    try:
+        listener, settings, wants_key = _order(control)
+    except OSError:
+        return  # the parent has ended instead
     sys.exit(service_app.run(settings, control, listener, wants_key=wants_key))
 
 

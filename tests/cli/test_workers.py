@@ -182,6 +182,26 @@ def test_an_order_is_read_as_it_was_written() -> None:
     assert Drain.read(order.line()) == order
 
 
+def test_a_worker_ends_when_its_parent_dies_before_it_has_heard_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    worker = WorkerProcess()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        worker.begin(listener, Settings(engine="none"))
+        deadline = time.monotonic() + 30
+        while b"ready" not in worker.control.recv(1000, socket.MSG_PEEK):
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        # as a killed process does: with something unread
+        worker.control.close()
+    try:
+        assert worker._process.wait(10) in {0, 1}
+    finally:
+        worker._process.kill()
+        worker._process.wait()
+
+
 def test_one_service_has_the_name_while_it_lives(tmp_path: Path) -> None:
     assert service_file.read(tmp_path) is None
     with service_file.ours(tmp_path) as first:
