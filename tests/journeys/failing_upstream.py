@@ -224,6 +224,8 @@ class _Asking:
             f"\r\nContent-Type: application/json\r\nX-Request-Id: {user}\r\n"
             f"Content-Length: {len(body)}\r\n\r\n"
         )
+        # the service ends connections that were idle for a while
+        self._idle = [one for one in self._idle if not one[0].at_eof()]
         if not self._idle:
             self._idle.append(await asyncio.open_connection("127.0.0.1", self._port))
         reader, writer = self._idle.pop()
