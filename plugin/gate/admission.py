@@ -22,8 +22,8 @@ _FAILED = 400
 _REFUSED = 429
 _NOTHING = Taken((), ())
 _NOT_WRITTEN = (
-    "This service cannot write its ledger, so it lets nobody in, and nothing was done; the call may "
-    "be right. The operator must make room in PLUGIN_DATA_DIR; it goes on by itself then."
+    "This service cannot write its ledger, so it lets nobody in, and nothing was done; the call "
+    "may be right. The operator must make room in PLUGIN_DATA_DIR; it goes on by itself then."
 )
 
 WHOLE = "whole"
