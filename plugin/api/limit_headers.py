@@ -6,6 +6,7 @@ The draft is draft-ietf-httpapi-ratelimit-headers-10: `RateLimit-Policy` says wh
 
 from collections.abc import Sequence
 from math import ceil
+from typing import NamedTuple
 
 from plugin.gate.counters import Level
 from plugin.gate.limits import Limit
@@ -34,26 +35,80 @@ _NO_LIMIT = {
 Headers = list[tuple[bytes, bytes]]
 
 
+class _Form(NamedTuple):
+    """What is the same in the answers to all calls that meet limits of these labels and caps."""
+
+    policy: tuple[bytes, bytes]
+    limits: tuple[Limit, ...]
+    places: tuple[int, ...] | None
+    """Where their levels are among those of all steps; None: at the same places."""
+    ends: tuple[bool, ...]
+    """Whether it is told in how many seconds all of it is free again."""
+    levels: bytes
+    """The pattern of what is told of all of them."""
+    of_measures: tuple[tuple[int, ...], ...]
+    """Which of them are of each of `_MEASURES`."""
+
+
 def limit_headers(standing: Sequence[Standing], *, openai: bool) -> Headers:
     """The headers of an answer; with `openai` its six are there even where there is no limit."""
-    # what is met at both steps is told as it stands after the later one
-    met = {
-        label: (limit, level)
-        for plan, levels in standing
-        for label, limit, level in zip(plan.labels, plan.limits, levels, strict=True)
-    }
-    headers: Headers = []
-    if met:
-        policies = ", ".join([_policy(label, limit) for label, (limit, _) in met.items()])
-        levels = ", ".join([_level(label, *one) for label, one in met.items()])
-        headers = [(b"ratelimit-policy", policies.encode()), (b"ratelimit", levels.encode())]
-    for measure in _MEASURES:
-        found = [one for one in met.values() if one[0].measure == measure]
+    levels = [level for one in standing for level in one.levels]
+    if not levels:
+        return [header for one in _NO_LIMIT.values() for header in one] if openai else []
+    form = _form_of(standing)
+    if form.places is not None:
+        levels = [levels[place] for place in form.places]
+    headers = [form.policy, (b"ratelimit", form.levels % _values(form, levels))]
+    for measure, found in zip(_MEASURES, form.of_measures, strict=True):
         if found:
-            headers += _tightest(measure, found)
+            headers += _tightest(measure, found, form.limits, levels)
         elif openai:
             headers += _NO_LIMIT[measure]
     return headers
+
+
+_REMEMBERED = 1_000
+_forms: dict[tuple[tuple[tuple[str, ...], tuple[int, ...]], ...], _Form] = {}
+
+
+def _form_of(standing: Sequence[Standing]) -> _Form:
+    key = tuple([(one.plan.labels, one.plan.caps) for one in standing])
+    form = _forms.get(key)
+    if form is None:
+        if len(_forms) >= _REMEMBERED:
+            _forms.clear()
+        form = _forms[key] = _form(standing)
+    return form
+
+
+def _values(form: _Form, levels: Sequence[Level]) -> tuple[int, ...]:
+    values = list[int]()
+    for level, ends in zip(levels, form.ends, strict=True):
+        values.append(level.left)
+        if ends:
+            values.append(ceil(level.reset))
+    return tuple(values)
+
+
+def _form(standing: Sequence[Standing]) -> _Form:
+    labels = [label for one in standing for label in one.plan.labels]
+    limits = [limit for one in standing for limit in one.plan.limits]
+    # what is met at both steps is told as it stands after the later one
+    met = {label: place for place, label in enumerate(labels)}
+    places = tuple(met.values())
+    told = tuple(limits[place] for place in places)
+    policy = ", ".join(map(_policy, met, told)).encode()
+    return _Form(
+        (b"ratelimit-policy", policy),
+        told,
+        None if places == tuple(range(len(labels))) else places,
+        tuple(limit.period in _WINDOWS for limit in told),
+        ", ".join(map(_level, met, told)).encode(),
+        tuple(
+            tuple(place for place, limit in enumerate(told) if limit.measure == measure)
+            for measure in _MEASURES
+        ),
+    )
 
 
 def _policy(label: str, limit: Limit) -> str:
@@ -61,15 +116,17 @@ def _policy(label: str, limit: Limit) -> str:
     return f'"{label}";q={limit.cap}{window}{_UNITS[limit.measure]}'
 
 
-def _level(label: str, limit: Limit, level: Level) -> str:
-    reset = f";t={ceil(level.reset)}" if limit.period in _WINDOWS else ""
-    return f'"{label}";r={level.left}{reset}'
+def _level(label: str, limit: Limit) -> str:
+    return f'"{label}";r=%d{";t=%d" if limit.period in _WINDOWS else ""}'
 
 
-def _tightest(measure: str, met: Sequence[tuple[Limit, Level]]) -> Headers:
+def _tightest(
+    measure: str, found: Sequence[int], limits: Sequence[Limit], levels: Sequence[Level]
+) -> Headers:
     """OpenAI's three, for the limit with the least left."""
-    limit, level = min(met, key=lambda one: one[1].left)
-    values = (b"%d" % (limit.cap or 0), b"%d" % level.left, _duration(level.reset))
+    place = found[0] if len(found) == 1 else min(found, key=lambda place: levels[place].left)
+    level = levels[place]
+    values = (b"%d" % (limits[place].cap or 0), b"%d" % level.left, _duration(level.reset))
     return list(zip(_NAMES[measure], values, strict=True))
 
 

@@ -106,6 +106,7 @@ class Plan:
     labels: tuple[str, ...] = ()
     ones: tuple[int, ...] = ()
     """What a call uses of them if none goes by size."""
+    caps: tuple[int, ...] = ()
 
     def takes_for(self, tokens: int, units: int) -> tuple[Take, ...]:
         """The same for a call that may need so many tokens, and cost so many units."""
@@ -190,7 +191,8 @@ class Limits:
         takes = tuple(self.take(limit) for limit in found)
         by_size = any(limit.measure in {"tokens", "units"} for limit in found)
         labels = tuple(limit.label for limit in found)
-        return Plan(found, takes, by_size, labels, (1,) * len(found))
+        caps = tuple(take.cap for take in takes)
+        return Plan(found, takes, by_size, labels, (1,) * len(found), caps)
 
 
 def _by_patience(limit: Limit) -> int:
