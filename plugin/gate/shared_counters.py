@@ -67,13 +67,18 @@ class SharedCounters:
 
     def settle(self, taken: Taken, actual: Sequence[int]) -> None:
         """End a call: see `Counters.settle`."""
-        file = self._file
+        due = [
+            (one, used)
+            for one, used in zip(taken.held, actual, strict=True)
+            if one.take.kind != "window" or one.take.cost != used
+        ]
+        if not due:
+            return
         self._acquire()
         try:
-            now = file.now()
-            file.changing()
-            for one, used in zip(taken.held, actual, strict=True):
-                self._settle(one, used, now)
+            self._file.changing()
+            for one, used in due:
+                self._settle(one, used)
         finally:
             self._file.release()
 
@@ -186,7 +191,7 @@ class SharedCounters:
         else:
             file.places[start // 8 + 2] += units
 
-    def _settle(self, held: Held, used: int, now: float) -> None:
+    def _settle(self, held: Held, used: int) -> None:
         if not self._file.holds(held.record, held.key):
             moved = self._file.find(held.key)
             if moved is None:
@@ -194,7 +199,7 @@ class SharedCounters:
             held = Held(held.take, moved, held.key, held.slot)
         if held.take.kind == "window":
             too_much = held.take.cost - used
-            if too_much and self._advance(held.record, now) - held.slot < SLOTS:
+            if self._advance(held.record, self._file.now()) - held.slot < SLOTS:
                 self._add(held, -too_much)
             return
         self._add(held, -held.take.cost)
