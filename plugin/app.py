@@ -72,8 +72,10 @@ FOR_OPERATORS: tuple[APIRouter, ...] = (metrics.router,)
 """What is guarded like an operation, and is none for a model to call."""
 
 
-def create_app(settings: Settings | None = None) -> ASGIApp:
+def create_app(settings: Settings | None = None, *, ledger_beside: bool = False) -> ASGIApp:
     """The whole service; without `settings` the environment is read.
+
+    With `ledger_beside` another process brings journals into the ledger, and this one does not.
 
     Raises `CannotRun` for a setting, a template or an operation that cannot be served.
     """
@@ -86,14 +88,15 @@ def create_app(settings: Settings | None = None) -> ASGIApp:
     doors = open_doors(operations, settings)
     public = [route for door in doors for route in iter_route_contexts(door.routes)]
     traces = None if settings.traces is None else open_traces(settings.traces, _version())
-    watched = _Watched([str(route.path) for route in public], Traffic(), traces)
+    paths = [str(route.path) for route in public]
+    watched = _Watched(paths, Traffic(), traces)
     guarded = (*GPT_API, *FOR_OPERATORS, *operations)
 
     app = FastAPI(
         openapi_url=None,
         docs_url=None,
         redoc_url=None,
-        lifespan=_lifespan(settings, records, _scopes(guarded), watched),
+        lifespan=_lifespan(settings, records, _scopes(guarded), watched, beside=ledger_beside),
     )
     for router in (*doors, *guarded):
         app.include_router(router)
@@ -211,7 +214,12 @@ def _access_log(settings: Settings) -> AccessLog | None:
 
 
 def _lifespan(
-    settings: Settings, records: AccessLog | None, scopes: Collection[str], watched: _Watched
+    settings: Settings,
+    records: AccessLog | None,
+    scopes: Collection[str],
+    watched: _Watched,
+    *,
+    beside: bool,
 ) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -219,7 +227,7 @@ def _lifespan(
             records.start()
         try:
             async with (
-                open_services(settings, scopes) as services,
+                open_services(settings, scopes, ledger_beside=beside) as services,
                 open_telemetry(settings, services, watched.public, watched.traffic) as telemetry,
             ):
                 app.state.services, app.state.telemetry = services, telemetry

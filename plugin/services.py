@@ -105,11 +105,12 @@ def _fixed_key(given: JwtIssuer, text: str) -> FixedKey:
 
 @asynccontextmanager
 async def open_services(
-    settings: Settings, scopes: Collection[str] = ()
+    settings: Settings, scopes: Collection[str] = (), *, ledger_beside: bool = False
 ) -> AsyncIterator[Services]:
     """Open everything; what was opened is closed, even when a later part fails.
 
-    `scopes` are those that a token may carry here.
+    `scopes` are those that a token may carry here; with `ledger_beside` another process writes the
+    ledger.
     """
     url = settings.database
     migrate.prepare(settings.data_dir, url)
@@ -120,7 +121,8 @@ async def open_services(
         # Asked on the event loop, so it never waits: see KeyRing for what happens instead.
         reader = open_blocking(url, wait=0)
         stack.callback(reader.dispose)
-        books = await stack.enter_async_context(open_books(settings.data_dir, url))
+        opening = open_books(settings.data_dir, url, ledger_beside=ledger_beside)
+        books = await stack.enter_async_context(opening)
         gate = await stack.enter_async_context(_open_gate(settings, reader, books.journal))
         idempotency = await stack.enter_async_context(_open_idempotency(settings))
         watch = ChangeWatch(url, "api_key_changes")
@@ -142,7 +144,7 @@ async def open_services(
         catalog = await open_catalog(stack, settings)
         files = Files(settings.data_dir / "files", settings.file_limit, database, time.time)
         await files.sweep()
-        usage = LedgerReader(database, partial(books.writer.flush, _LATEST_USAGE))
+        usage = LedgerReader(database, partial(books.caught_up, _LATEST_USAGE))
         embedder = open_embedder(catalog)
         of_documents = embedder if "documents" in settings.built_in else None
         meaning = await stack.enter_async_context(open_meaning(database, of_documents))

@@ -1,4 +1,4 @@
-"""The service as its parent process: workers, engine, and what signals ask of them."""
+"""The service as its parent process: workers, engine, ledger, and what signals ask of them."""
 
 import logging
 import socket
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from plugin.cli import service_file
 from plugin.cli.ledger import note_act
+from plugin.cli.ledger_beside import LedgerBeside
 from plugin.cli.service_file import Standing
 from plugin.cli.signals import RELOAD, Signals, has_terminal
 from plugin.cli.worker_process import WorkerProcess
@@ -73,6 +74,7 @@ class Service:
         self._workers = Workers(listener, settings, signals)
         self._asked = asked
         self._engine = EngineBeside()
+        self._ledger = LedgerBeside()
         self._standing = Standing(getpid())
         self._named = False
         self._had_terminal = has_terminal()
@@ -89,6 +91,7 @@ class Service:
             )
             if problem is None:
                 serving(first.key)
+                self._ledger.follow(settings)
                 # The name is given back at once: whoever comes next has it.
                 with service_file.ours(settings.data_dir) as self._named:
                     self._say(self._standing)
@@ -97,6 +100,7 @@ class Service:
                 raise CannotRun(problem)
         finally:
             self._workers.stop()
+            self._ledger.stop()
             self._engine.stop()
 
     def _heed(self) -> None:
@@ -132,7 +136,11 @@ class Service:
         self._say(replace(self._standing, ended=self._standing.begun, outcome=problem or ""))
 
     def _replace(self, settings: "Settings") -> str | None:
-        return self._workers.replace(settings, lambda: self._accept(settings))
+        def accepted() -> None:
+            self._accept(settings)
+            self._ledger.follow(settings)
+
+        return self._workers.replace(settings, accepted)
 
     def _accept(self, settings: "Settings") -> None:
         configure_log(settings.log_level)

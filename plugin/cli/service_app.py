@@ -29,7 +29,7 @@ def run(
     try:
         prepare(settings.data_dir, settings.database)
         key = _first_key(settings) if wants_key else None
-        layer = Draining(create_app(settings))
+        layer = Draining(create_app(settings, ledger_beside=True))
     except CannotRun as error:
         tell(control, cannot=error.detail)
         return CANNOT_RUN

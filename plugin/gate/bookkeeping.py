@@ -1,42 +1,55 @@
-"""A worker's books: its journal, and its candidate for whoever brings journals into the ledger."""
+"""A worker's books: its journal, and who brings journals into the ledger."""
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 from plugin.gate.journal import Journal
 from plugin.gate.ledger import LedgerWriter
+from plugin.gate.ledger_progress import await_writer
 
 DIRECTORY = "journal"
 """The place of journals in the data directory."""
 
 
 class Books(NamedTuple):
-    """What a worker writes to, and who brings what all workers have written into the ledger."""
+    """What a worker writes to, and how it waits until all that is written is in the ledger."""
 
     journal: Journal
-    writer: LedgerWriter
+    caught_up: Callable[[float], bool]
+    """Waits so many seconds at most, not for the event loop; gives whether it is there."""
 
 
 @asynccontextmanager
-async def open_books(directory: Path, url: str) -> AsyncIterator[Books]:
+async def open_books(directory: Path, url: str, *, ledger_beside: bool) -> AsyncIterator[Books]:
     """The books of this worker, in the data directory; what they hold goes to the database `url`.
 
-    At the end all of it is there, unless the database cannot take it: then it lies in the journal.
+    With `ledger_beside` another process brings it there (see `open_writer`). Without, this one
+    does, and at the end all of it is there, unless the database cannot take it: then it lies in
+    the journal.
     """
+    async with AsyncExitStack() as stack:
+        caught_up: Callable[[float], bool] = partial(await_writer, directory / DIRECTORY, url)
+        if not ledger_beside:
+            writer = open_writer(directory, url)
+            stack.push_async_callback(asyncio.to_thread, writer.close)
+            caught_up = writer.flush
+        journal = stack.enter_context(Journal(directory / DIRECTORY, time.time))
+        tending = asyncio.create_task(journal.keep())
+        try:
+            yield Books(journal, caught_up)
+        finally:
+            tending.cancel()
+            with suppress(asyncio.CancelledError):
+                await tending
+
+
+def open_writer(directory: Path, url: str) -> LedgerWriter:
+    """Begin to bring journals of the data directory into the ledger; close it at the end."""
     writer = LedgerWriter(directory / DIRECTORY, url, time.time)
     writer.start()
-    try:
-        with Journal(directory / DIRECTORY, time.time) as journal:
-            tending = asyncio.create_task(journal.keep())
-            try:
-                yield Books(journal, writer)
-            finally:
-                tending.cancel()
-                with suppress(asyncio.CancelledError):
-                    await tending
-    finally:
-        await asyncio.to_thread(writer.close)
+    return writer

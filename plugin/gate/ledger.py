@@ -1,16 +1,15 @@
 """Brings what the workers' journals hold into the ledger: one writer, a few times a second.
 
-Every worker has a `LedgerWriter`; the one that holds the lock works, and when it dies another one
-takes over at its next look. A journal of a dead worker that is wholly read is deleted, and what was
-open in it becomes a row that says so.
+The parent of the workers has a `LedgerWriter`; a worker without such a parent has its own. The one
+that holds the lock works, and when it dies another one takes over at its next look. A journal of a
+dead worker that is wholly read is deleted, and what was open in it becomes a row that says so.
 """
 
 import logging
 import os
 import threading
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Self
@@ -20,6 +19,7 @@ from sqlalchemy import delete, select
 from plugin.gate.entries import LONGEST_LINE, Skipped, read_piece, skip
 from plugin.gate.journal import is_held, journals
 from plugin.gate.ledger_batch import Batch, ReadByAnother, bury, put
+from plugin.gate.ledger_progress import reached, sizes
 from plugin.gate.ledger_tables import ledger_journals, ledger_open
 from plugin.gate.writer_lock import WriterLock
 from plugin.storage.database import FAILURES, open_for_batches
@@ -32,7 +32,7 @@ _READ = 2 * LONGEST_LINE
 
 
 class LedgerWriter:
-    """One worker's candidate for writing the ledger of the database `url`; close it at the end.
+    """One process's candidate for writing the ledger of the database `url`; close it at the end.
 
     `clock` gives seconds since 1970, `every` is the pause between two looks, in seconds. Whatever
     fails (a locked database, a full disk, a file that cannot be read) is tried again, and said
@@ -92,7 +92,7 @@ class LedgerWriter:
         Whoever writes it. Not for the event loop.
         """
         try:
-            wanted = self._sizes()
+            wanted = sizes(self._directory)
         except OSError:
             return False
         until = time.monotonic() + within
@@ -100,7 +100,7 @@ class LedgerWriter:
             if self._thread is None:
                 self.drain()
             self._wake.set()
-            if self._reached(wanted):
+            if reached(self._database, wanted):
                 return True
             if time.monotonic() > until:
                 return False
@@ -251,26 +251,6 @@ class LedgerWriter:
             if now - since >= self._lost_after:
                 self._bury(name)
                 self._forget(name)
-
-    def _sizes(self) -> dict[Path, int]:
-        paths = (path for parts in journals(self._directory).values() for path in parts)
-        sizes: dict[Path, int] = {}
-        for path in paths:
-            with suppress(FileNotFoundError):
-                sizes[path] = path.stat().st_size
-        return sizes
-
-    def _reached(self, wanted: Mapping[Path, int]) -> bool:
-        try:
-            with self._database.connect() as connection:
-                found = connection.execute(select(ledger_journals)).all()
-        except FAILURES:
-            return False
-        positions = {row.name: row.position for row in found}
-        return all(
-            positions.get(path.name, 0) >= size or not path.exists()
-            for path, size in wanted.items()
-        )
 
     def _now(self) -> int:
         return int(self._clock() * 1_000_000)

@@ -19,6 +19,7 @@ from typing import Any
 
 import orjson
 
+from plugin.gate.bookkeeping import open_writer
 from tests.bench import serving
 from tests.bench.bench_gateway import BODY, Kept, Note
 from tests.bench.serving import Service
@@ -75,7 +76,7 @@ def serve(which: str, port: int, directory: Path) -> None:
         given = Settings(
             data_dir=directory, operations=("tests.bench.gate_operations",), engine="none"
         )
-        serving.serve(create_app(given), port)
+        serving.serve(create_app(given, ledger_beside=True), port)
 
 
 def prepare(directory: Path, keys: int) -> list[str]:
@@ -144,6 +145,9 @@ class Loaded:
         self.first = {"Authorization": f"Bearer {made[0]}", "Content-Type": "application/json"}
         self.script = script(directory, made, operations)
         self.service = Service(__file__, which, directory)
+        # As under `plugin serve`: the parent, that is we, writes the ledger.
+        url = f"sqlite:///{directory / 'plugin.db'}"
+        self.writer = open_writer(directory, url) if which in SIZES else None
 
     def warm(self) -> None:
         """Let it read its keys and meet each operation; tells where the first call took long."""
@@ -157,11 +161,18 @@ class Loaded:
             print(f"the first call with {self.which} took {took:.1f} s")
         self.measure(6)
 
-    def measure(self, seconds: float) -> tuple[float, float]:
-        """Requests a second, and microseconds of the service's CPU for each."""
-        before = self.service.cpu()
+    def measure(self, seconds: float) -> tuple[float, float, float]:
+        """Requests a second, and microseconds of the service's and of our CPU for each."""
+        before, ours = self.service.cpu(), time.process_time()
         count, took = serving.wrk(f"http://127.0.0.1:{self.service.port}", seconds, self.script)
-        return count / took, (self.service.cpu() - before) / count * 1e6
+        spent, ours = self.service.cpu() - before, time.process_time() - ours
+        return count / took, spent / count * 1e6, ours / count * 1e6
+
+    def stop(self) -> None:
+        """End it."""
+        self.service.stop()
+        if self.writer is not None:
+            self.writer.close()
 
 
 def compare(rounds: int, seconds: float) -> None:
@@ -176,13 +187,15 @@ def compare(rounds: int, seconds: float) -> None:
             found = [{one.which: one.measure(seconds) for one in services} for _ in range(rounds)]
         finally:
             for one in services:
-                one.service.stop()
+                one.stop()
     for which in found[0]:
         rates = [turn[which][0] for turn in found]
         spent = [turn[which][1] for turn in found]
+        beside = [turn[which][2] for turn in found]
         print(
             f"{which:18}{statistics.median(rates):8.0f} requests/s"
             f"{statistics.median(spent):8.1f} us of CPU each"
+            f"{statistics.median(beside):8.1f} us beside it, for the ledger"
         )
     for which, other, target in TARGETS:
         rates = [turn[which][0] / turn[other][0] for turn in found]

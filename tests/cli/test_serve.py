@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -150,6 +151,32 @@ def test_several_workers_serve_one_port(start: Start, tmp_path: Path) -> None:
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=20)
     assert process.returncode == 0
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="needs /proc")
+def test_the_parent_writes_the_ledger(start: Start, tmp_path: Path) -> None:
+    process = start("up", "--workers", "2")
+    port = _port(_read_until(process, "OPENAI_API_BASE"))
+    key = (tmp_path / "data" / "first-key").read_text().strip()
+    lock = tmp_path / "data" / "journal" / "writer.lock"
+    until = time.monotonic() + 10
+    while lock not in _open_files(process.pid):
+        assert time.monotonic() < until
+        time.sleep(0.02)
+    day = time.strftime("%Y-%m-%d", time.gmtime())
+    status, _ = _get(port, f"/v1/usage?date={day}", key)
+    assert status == 200
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(20) == 0
+    assert not list(lock.parent.glob("*.log"))
+
+
+def _open_files(pid: int) -> set[Path]:
+    found = set[Path]()
+    for link in Path(f"/proc/{pid}/fd").iterdir():
+        with suppress(OSError):
+            found.add(link.readlink())
+    return found
 
 
 def test_no_server_header_is_sent(start: Start) -> None:
