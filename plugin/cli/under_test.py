@@ -26,13 +26,15 @@ if TYPE_CHECKING:
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 _HIDDEN = "[the key]"
 _SHORTEST_SECRET = 8
+"""Shorter keys are words that an answer may well hold by chance."""
 _PATIENCE = 10.0
 """Seconds to wait for a service to take a connection."""
-"""Shorter keys are words that an answer may well hold by chance."""
 _OF_THE_GATE = frozenset(
     {
         *("api_keys", "api_key_changes", "alembic_version"),
         *("document_vectors", "document_vector_changes", "document_filling"),
+        *("ledger", "ledger_head", "ledger_balances", "ledger_open", "ledger_journals"),
+        *("idempotency_keys", "limits", "limit_changes"),
     }
 )
 """Tables that every call may touch, whatever its operation does, or that follow in their time."""
