@@ -15,8 +15,14 @@ _ALWAYS = {"top_k": 40, "min_p": 0.05}
 
 # Against going in circles: what would repeat a run of words gets less likely, single words do not.
 # Of 24 simple questions 19 are answered right with it, as without; with a penalty on words, 14.
-# Who asks for OpenAI's penalties gets those alone.
-_NO_CIRCLES = {"dry_multiplier": 0.8, "dry_allowed_length": 3, "dry_penalty_last_n": 512}
+# Who asks for OpenAI's penalties gets those alone. For each breaker the engine walks through its
+# whole vocabulary at every request, some milliseconds before the first token: one is enough.
+_NO_CIRCLES = {
+    "dry_multiplier": 0.8,
+    "dry_allowed_length": 3,
+    "dry_penalty_last_n": 512,
+    "dry_sequence_breakers": ["\n"],
+}
 _EVERYTHING = 8192
 """The model reads no more tokens than these."""
 
