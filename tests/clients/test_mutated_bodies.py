@@ -9,7 +9,7 @@ from tests.clients.mutated_bodies import Mutated, mutated
 from tests.journeys.running import request
 from tests.openai_schema import assert_reply, assert_stream
 
-COUNT = 1_100
+COUNT = 550
 PATIENCE = 180
 SEED = 20_261_123
 
