@@ -20,7 +20,7 @@ PYTHON_CLIENTS = {
 }
 NODE_CLIENTS = {"openai-node": ("openai@6.49.0",)}
 
-_PATIENCE = 600
+_PATIENCE = 240
 _HERE = Path(sys.prefix) / "clients"
 
 
@@ -45,8 +45,10 @@ def node_modules_of(name: str) -> Path:
     if not (directory / "ready").exists():
         shutil.rmtree(directory, ignore_errors=True)
         directory.mkdir(parents=True)
-        quiet = ("--silent", "--no-audit", "--no-fund", "--no-package-lock", "--prefix")
-        _make(["npm", "install", *quiet, str(directory), *NODE_CLIENTS[name]])
+        quiet = ("--silent", "--no-audit", "--no-fund", "--no-package-lock")
+        soon = ("--fetch-timeout=20000", "--fetch-retries=1", "--fetch-retry-maxtimeout=5000")
+        options = (*quiet, *soon, "--prefix", str(directory))
+        _make(["npm", "install", *options, *NODE_CLIENTS[name]])
         (directory / "ready").touch()
     return directory
 
@@ -56,14 +58,18 @@ def _place(packages: tuple[str, ...]) -> Path:
 
 
 def _make(command: list[str]) -> None:
-    done = subprocess.run(  # noqa: S603 - pip and npm, with names from the tables above
-        command,
-        env={name: text for name, text in os.environ.items() if not name.startswith("PYTHON")},
-        capture_output=True,
-        text=True,
-        timeout=_PATIENCE,
-        check=False,
-    )
+    try:
+        done = subprocess.run(  # noqa: S603 - pip and npm, with names from the tables above
+            command,
+            env={name: text for name, text in os.environ.items() if not name.startswith("PYTHON")},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=_PATIENCE,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        pytest.skip(f"{' '.join(command[-2:])} is not installed after {_PATIENCE} s")
     if done.returncode != 0:
         last = (done.stderr.strip().splitlines() or ["no message"])[-1]
         pytest.skip(f"{' '.join(command[-2:])} cannot be installed here: {last}")
