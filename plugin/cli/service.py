@@ -3,6 +3,7 @@
 import logging
 import socket
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import replace
 from os import getpid
 from typing import TYPE_CHECKING
@@ -86,17 +87,21 @@ class Service:
         """Serve until a signal; a clean stop returns. `serving` is given the first API key."""
         settings = self._workers.settings
         try:
-            problem = self._workers.start(
-                first, lambda: self._accept(settings), wants_key=wants_key
-            )
-            if problem is None:
-                serving(first.key)
-                self._ledger.follow(settings)
-                # The name is given back at once: whoever comes next has it.
-                with service_file.ours(settings.data_dir) as self._named:
+            # The name is given back before the stop: whoever comes next has it.
+            with ExitStack() as held:
+
+                def checked() -> None:
+                    # Before a worker answers: whoever sees the service ready can reload it.
+                    self._named = held.enter_context(service_file.ours(settings.data_dir))
                     self._say(self._standing)
+                    self._accept(settings)
+
+                problem = self._workers.start(first, checked, wants_key=wants_key)
+                if problem is None:
+                    serving(first.key)
+                    self._ledger.follow(settings)
                     self._heed()
-            elif not self._workers.stopping:
+            if problem is not None and not self._workers.stopping:
                 raise CannotRun(problem)
         finally:
             self._workers.stop()

@@ -51,9 +51,10 @@ class Failing:
         if self._server is not None:
             self._server.close()
             self._server = None
-        for writer in self._writers:
+        open_now = list(self._writers)
+        for writer in open_now:
             writer.transport.abort()
-        await asyncio.sleep(0)
+        await asyncio.gather(*(one.wait_closed() for one in open_now), return_exceptions=True)
 
     async def _handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._writers.add(writer)
@@ -196,6 +197,7 @@ class _Asking:
         self._number = 0
         self._tasks: list[asyncio.Task[Told]] = []
         self._idle: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = []
+        self._opened: list[asyncio.StreamWriter] = []
 
     async def some(self, seconds: float) -> None:
         """Ask for so long."""
@@ -213,8 +215,11 @@ class _Asking:
     async def all(self) -> list[Told]:
         """What came of every call."""
         found = await asyncio.gather(*self._tasks)
-        for _, writer in self._idle:
+        for writer in self._opened:
             writer.close()
+        # Those that the service has ended may say so; what counts is that all are closed.
+        closing = (writer.wait_closed() for writer in self._opened)
+        await asyncio.gather(*closing, return_exceptions=True)
         return list(found)
 
     async def _ask(self, user: str) -> Told:
@@ -228,6 +233,7 @@ class _Asking:
         self._idle = [one for one in self._idle if not one[0].at_eof()]
         if not self._idle:
             self._idle.append(await asyncio.open_connection("127.0.0.1", self._port))
+            self._opened.append(self._idle[-1][1])
         reader, writer = self._idle.pop()
         sent = time.monotonic()
         writer.write(head.encode() + body)
