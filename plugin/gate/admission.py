@@ -20,7 +20,7 @@ from plugin.gate.refusals import Standing, refused
 _MICROSECONDS = 1_000_000
 _FAILED = 400
 _REFUSED = 429
-_NOTHING = Taken((), ())
+_NOTHING = Taken((), (), ())
 _NOT_WRITTEN = (
     "This service cannot write its ledger, so it lets nobody in, and nothing was done; the call "
     "may be right. The operator must make room in PLUGIN_DATA_DIR; it goes on by itself then."
@@ -135,7 +135,7 @@ class Gate:
         ahead = None if self.queue is None else self.queue.ahead(plan.takes)
         if ahead is None or isinstance(found, Refusal):
             return found
-        self.counters.settle(found, [0] * len(found.held))
+        self.counters.settle(found, [0] * len(found.takes))
         return Refusal(ahead, self.counters.level(ahead), None if ahead.kind == "running" else 0.0)
 
     def wait(self, key: str, plan: Plan, refusal: Refusal) -> "Awaitable[Taken]":
@@ -260,15 +260,15 @@ class Admission:
         return min(self._units, self._model_price.of(ending.tokens_in, ending.tokens_out, calls))
 
     def _settle(self, plan: Plan, taken: Taken, ending: Ending, units: int) -> None:
-        if not taken.held:
+        if not taken.takes:
             return
         actual: Sequence[int] = plan.ones
         if self._refused_by is not None or plan.by_size:
             used = {"tokens": ending.tokens_in + ending.tokens_out, "units": units}
             usual = 0 if self._refused_by is not None else 1
             actual = [
-                min(held.take.cost, used.get(limit.measure, usual))
-                for limit, held in zip(plan.limits, taken.held, strict=True)
+                min(take.cost, used.get(limit.measure, usual))
+                for limit, take in zip(plan.limits, taken.takes, strict=True)
             ]
         self._gate.counters.settle(taken, actual)
 

@@ -29,7 +29,7 @@ _FIRST = _HEAD + _ENTRIES * 8
 _STEP = 4096
 """By how many records the file grows."""
 
-_USED, _DIRTY, _NEEDED, _SIZE = 16, 24, 32, 80
+_USED, _DIRTY, _NEEDED, _SIZE, _MOVED = 16, 24, 32, 80, 88
 _BOOT, _BASE, _CLOCK, _LAST = 40, 56, 64, 72
 _WORD = struct.Struct("<q")
 _REAL = struct.Struct("<d")
@@ -38,9 +38,10 @@ _ENTRY = struct.Struct("<II")
 RECORD = struct.Struct("<16sqqdq")
 """Name, newest bucket, total, width of a bucket, kind."""
 
-
 _word = _WORD.unpack_from
 _real = _REAL.unpack_from
+_two = _TWO.unpack_from
+_put_real = _REAL.pack_into
 _lock, _EXCLUSIVE, _UNLOCK = fcntl.lockf, fcntl.LOCK_EX, fcntl.LOCK_UN
 
 
@@ -80,10 +81,10 @@ class CounterFile:
         Every `acquire` is followed by a `release`.
         """
         _lock(self._lock, _EXCLUSIVE)
-        if self._size != _word(self.memory, _SIZE)[0]:
+        if self._size != self.places[_SIZE // 8]:
             self._unmap()
             self._map()
-        return bool(self.memory[_DIRTY] != 0)
+        return self.memory[_DIRTY] != 0
 
     def changing(self) -> None:
         """Say that a change begins; `release` says that it is complete."""
@@ -97,9 +98,9 @@ class CounterFile:
     def now(self) -> float:
         """Seconds since 1970 as they were at the first start, and on from there without a jump."""
         memory = self.memory
-        (base, clock) = _TWO.unpack_from(memory, _BASE)
+        base, clock = _two(memory, _BASE)
         moment: float = clock + (_uptime() - base)
-        _REAL.pack_into(memory, _LAST, moment)
+        _put_real(memory, _LAST, moment)
         return moment
 
     def find(self, key: bytes) -> int | None:
@@ -110,14 +111,13 @@ class CounterFile:
             found, record = _ENTRY.unpack_from(self.memory, at)
             if found == 0:
                 return None
-            if found == mark | 1 and self.holds(record, key):
+            if found == mark | 1 and self._holds(record, key):
                 return int(record)
         return None
 
-    def holds(self, record: int, key: bytes) -> bool:
-        """Whether a record is still that of a count."""
+    def _holds(self, record: int, key: bytes) -> bool:
         start = _FIRST + record * _RECORD
-        return bool(self.memory[start : start + 16] == key and record < self.used)
+        return self.memory[start : start + 16] == key and record < self.used
 
     def add(self, key: bytes, width: float, kind: int) -> int:
         """A new record, all of it zero. Raises `OverflowError` when half a million are in use."""
@@ -135,12 +135,12 @@ class CounterFile:
 
     def is_crowded(self) -> bool:
         """Whether there are twice as many records as were needed when somebody last looked."""
-        return bool(self.used >= max(_STEP, 2 * _word(self.memory, _NEEDED)[0]))
+        return self.used >= max(_STEP, 2 * self.places[_NEEDED // 8])
 
     def keep(self, needed: Iterable[int]) -> None:
         """Keep these records alone, given in ascending order; they move together.
 
-        Whoever remembers where a record was sees by its name that it has moved.
+        Whoever remembers where a record was sees by `moved` that it may be elsewhere.
         """
         count = 0
         for record in needed:
@@ -149,6 +149,7 @@ class CounterFile:
             count += 1
         _WORD.pack_into(self.memory, _USED, count)
         _WORD.pack_into(self.memory, _NEEDED, count)
+        _WORD.pack_into(self.memory, _MOVED, self.moved + 1)
         self.restore_index()
 
     def restore_index(self) -> None:
@@ -159,9 +160,14 @@ class CounterFile:
             self._enter(record, self.memory[start : start + 16])
 
     @property
+    def moved(self) -> int:
+        """How often records have moved."""
+        return self.places[_MOVED // 8]
+
+    @property
     def used(self) -> int:
         """How many records there are."""
-        return int(_word(self.memory, _USED)[0])
+        return self.places[_USED // 8]
 
     @staticmethod
     def start(record: int) -> int:

@@ -7,7 +7,7 @@ most is reserved when it comes, and what it did cost is settled when it ends.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 Kind = Literal["window", "running", "budget"]
 
@@ -33,20 +33,15 @@ class Level(NamedTuple):
     reset: float = 0.0
 
 
-class Held(NamedTuple):
-    """One count that was taken, and where: for the settling. Nobody else reads it."""
-
-    take: Take
-    record: int
-    key: bytes
-    slot: int
-
-
 class Taken(NamedTuple):
-    """A call that was let through: what it holds, and where each count stands now."""
+    """A call that was let through: what it took, where each count stands now, and where it lies.
 
-    held: tuple[Held, ...]
-    levels: tuple[Level, ...]
+    Nobody but the counters reads the last.
+    """
+
+    takes: Sequence[Take]
+    levels: Sequence[Level]
+    held: Sequence[Any]
 
 
 @dataclass(frozen=True, slots=True)

@@ -120,7 +120,7 @@ class Queue:
         if waiter.answer.done() and not waiter.answer.cancelled():
             answer = waiter.answer.result()
             if isinstance(answer, Taken):
-                self._counters.settle(answer, [0] * len(answer.held))
+                self._counters.settle(answer, [0] * len(answer.takes))
 
     def _join(self, waiter: _Waiter) -> None:
         name = waiter.refusal.take.name

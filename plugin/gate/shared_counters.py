@@ -12,11 +12,10 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from plugin.gate.counter_file import RECORD, SLOTS, WORKERS, CounterFile, key_of
-from plugin.gate.counters import Held, Level, Refusal, Take, Taken
+from plugin.gate.counter_file import WORKERS, CounterFile, key_of
+from plugin.gate.counter_records import KINDS, Count, count_of, width_of
+from plugin.gate.counters import Level, Refusal, Take, Taken
 
-_WINDOW, _RUNNING, _BUDGET = 1, 2, 3
-_KINDS = {"window": _WINDOW, "running": _RUNNING, "budget": _BUDGET}
 _MOST_REMEMBERED = 200_000
 
 
@@ -26,11 +25,12 @@ class SharedCounters:
     def __init__(self, path: Path) -> None:
         self._file = CounterFile(path)
         self._alive = _Liveness(path.with_suffix(".workers"))
-        self._known: dict[str, tuple[int, bytes]] = {}
+        self._known: dict[str, Count] = {}
+        self._moved = -1
         self._acquire()
         try:
             # whoever had this place before us is dead
-            self._bury(self._alive.place)
+            self._bury([self._alive.place])
         finally:
             self._file.release()
 
@@ -49,36 +49,46 @@ class SharedCounters:
 
     def take(self, takes: Sequence[Take]) -> Taken | Refusal:
         """Take all of `takes`, or none. Raises `OverflowError` when there are too many counts."""
-        file = self._file
+        file, known = self._file, self._known
         self._acquire()
         try:
             now = file.now()
             file.changing()
-            held = [self._held(take, now) for take in takes]
-            for one in held:
-                left = self._left(one)
-                if left < one.take.cost:
-                    return self._refuse(one, max(left, 0), now)
-            for one in held:
-                self._add(one, one.take.cost)
-            return Taken(tuple(held), tuple(self._level(one, now) for one in held))
+            found = [known.get(take.name) or self._count(take, now) for take in takes]
+            if file.moved != self._moved:  # to make room for a new one
+                self._look_again()
+                found = [self._count(take, now) for take in takes]
+            lefts = [
+                count.left(take.cap, now) - take.cost
+                for count, take in zip(found, takes, strict=True)
+            ]
+            if lefts and min(lefts) < 0:
+                return _refusal(takes, found, lefts, now)
+            levels, held = [], []
+            for count, take, left in zip(found, takes, lefts, strict=True):
+                count.add(take.cost)
+                levels.append(count.level(take.cap, left, now))
+                held.append((count, count.slot))
         finally:
-            self._file.release()
+            file.release()
+        return Taken(takes, levels, held)
 
     def settle(self, taken: Taken, actual: Sequence[int]) -> None:
         """End a call: see `Counters.settle`."""
         due = [
-            (one, used)
-            for one, used in zip(taken.held, actual, strict=True)
-            if one.take.kind != "window" or one.take.cost != used
+            (one, take, used)
+            for one, take, used in zip(taken.held, taken.takes, actual, strict=True)
+            if take.kind != "window" or take.cost != used
         ]
         if not due:
             return
         self._acquire()
         try:
             self._file.changing()
-            for one, used in due:
-                self._settle(one, used)
+            for (count, slot), take, used in due:
+                here = count if count.moved == self._moved else self._moved_to(count, take)
+                if here is not None:  # else a window that is empty again
+                    here.settle(slot, take.cost, used)
         finally:
             self._file.release()
 
@@ -88,12 +98,15 @@ class SharedCounters:
         self._acquire()
         try:
             now = file.now()
-            if file.find(key_of(take.name)) is None:
+            record = file.find(key_of(take.name))
+            if record is None:
                 return Level(take.cap)
             file.changing()
-            return self._level(self._held(take, now), now)
+            count = count_of(file, record)
+            left = max(0, count.left(take.cap, now))
+            return count.level(take.cap, left, now)
         finally:
-            self._file.release()
+            file.release()
 
     def charge(self, take: Take, units: int) -> None:
         """Add to what is used of a budget or a window: what the ledger knows, and not the file."""
@@ -102,13 +115,11 @@ class SharedCounters:
         try:
             now = file.now()
             file.changing()
-            one = self._held(take, now)
-            if take.kind == "window":
-                self._add(one, units)
-            else:
-                self._put_total(one.record, self._total(one.record) + units)
+            count = self._known.get(take.name) or self._count(take, now)
+            count.left(take.cap, now)
+            count.charge(units)
         finally:
-            self._file.release()
+            file.release()
 
     def bury_the_dead(self) -> None:
         """Void what killed workers still held; any worker may do it, at any time."""
@@ -118,168 +129,70 @@ class SharedCounters:
         self._acquire()
         try:
             self._file.changing()
-            for place in dead:
-                self._bury(place)
+            self._bury(dead)
         finally:
             self._file.release()
         self._alive.forget(dead)
 
     def _acquire(self) -> None:
-        if self._file.acquire():
+        file = self._file
+        if file.acquire():
             self._mend()
+        if file.moved != self._moved:
+            self._look_again()
 
-    def _held(self, take: Take, now: float) -> Held:
-        """The record of a count, brought up to `now`."""
-        record, key = self._record(take)
-        if take.kind != "window":
-            return Held(take, record, key, self._alive.place)
-        return Held(take, record, key, self._advance(record, now))
+    def _look_again(self) -> None:
+        """Forget where counts were, as they have moved."""
+        self._known.clear()
+        self._moved = self._file.moved
 
-    def _record(self, take: Take) -> tuple[int, bytes]:
-        known = self._known.get(take.name)
-        if known is not None and self._file.holds(*known):
-            return known
-        if len(self._known) > _MOST_REMEMBERED:
-            self._known.clear()
-        key = key_of(take.name) if known is None else known[1]
-        record = self._file.find(key)
+    def _count(self, take: Take, now: float) -> Count:
+        """A count that this worker has not met before, or not since records moved."""
+        file, key = self._file, key_of(take.name)
+        record = file.find(key)
         if record is None:
-            if self._file.is_crowded():
-                self._tidy()
-            width = take.period / (SLOTS - 1)
-            record = self._file.add(key, width, _KINDS[take.kind])
-        self._known[take.name] = record, key
-        return record, key
+            if file.is_crowded():
+                file.keep([at for at in range(file.used) if count_of(file, at).is_needed(now)])
+            record = file.add(key, width_of(take), KINDS[take.kind])
+        count = count_of(file, record, self._alive.place)
+        if count.moved == self._moved:
+            if len(self._known) > _MOST_REMEMBERED:
+                self._known.clear()
+            self._known[take.name] = count
+        return count
 
-    def _advance(self, record: int, now: float) -> int:
-        """Free the buckets that are out of the period; gives the number of the newest."""
-        file = self._file
-        start = file.start(record)
-        _, newest, total, width, _ = RECORD.unpack_from(file.memory, start)
-        number = int(now / width)
-        steps = number - newest
-        if steps <= 0:
-            return int(newest)
-        first = (start + 64) // 4
-        if steps >= SLOTS:
-            file.memory[start + 64 : start + 64 + SLOTS * 4] = bytes(SLOTS * 4)
-            total = 0
-        else:
-            for passed in range(newest + 1, number + 1):
-                at = first + passed % SLOTS
-                total -= file.buckets[at]
-                file.buckets[at] = 0
-        at = start // 8
-        file.places[at + 2], file.places[at + 3] = number, total
-        return number
+    def _moved_to(self, count: Count, take: Take) -> Count | None:
+        known = self._known.get(take.name)
+        if known is not None:
+            return known
+        record = self._file.find(count.key)
+        return None if record is None else count_of(self._file, record, self._alive.place)
 
-    def _left(self, held: Held) -> int:
-        used = self._total(held.record)
-        if held.take.kind == "budget":
-            used += self._newest(held.record)  # what is reserved
-        return held.take.cap - used
-
-    def _add(self, held: Held, units: int) -> None:
-        file, start = self._file, self._file.start(held.record)
-        if held.take.kind == "window":
-            file.buckets[(start + 64) // 4 + held.slot % SLOTS] += units
-            self._put_total(held.record, self._total(held.record) + units)
-            return
-        file.places[(start + 64) // 8 + held.slot] += units
-        if held.take.kind == "running":
-            self._put_total(held.record, self._total(held.record) + units)
-        else:
-            file.places[start // 8 + 2] += units
-
-    def _settle(self, held: Held, used: int) -> None:
-        if not self._file.holds(held.record, held.key):
-            moved = self._file.find(held.key)
-            if moved is None:
-                return  # a window that is empty again
-            held = Held(held.take, moved, held.key, held.slot)
-        if held.take.kind == "window":
-            too_much = held.take.cost - used
-            if self._advance(held.record, self._file.now()) - held.slot < SLOTS:
-                self._add(held, -too_much)
-            return
-        self._add(held, -held.take.cost)
-        if held.take.kind == "budget":
-            self._put_total(held.record, self._total(held.record) + used)
-
-    def _level(self, held: Held, now: float) -> Level:
-        left = max(0, self._left(held))
-        if held.take.kind != "window" or left >= held.take.cap:
-            return Level(left)
-        width = held.take.period / (SLOTS - 1)
-        return Level(left, max(0.0, (held.slot + SLOTS) * width - now))
-
-    def _refuse(self, held: Held, left: int, now: float) -> Refusal:
-        level = self._level(held, now)
-        if held.take.kind != "window" or held.take.cost > held.take.cap:
-            return Refusal(held.take, level, None)
-        return Refusal(held.take, level, self._wait(held, held.take.cost - left, now))
-
-    def _wait(self, held: Held, missing: int, now: float) -> float:
-        """Seconds until so much is free again, if nobody else takes it."""
-        first = (self._file.start(held.record) + 64) // 4
-        width = held.take.period / (SLOTS - 1)
-        for number in range(held.slot - SLOTS + 1, held.slot + 1):
-            missing -= self._file.buckets[first + number % SLOTS]
-            if missing <= 0:
-                return max(0.0, (number + SLOTS) * width - now)
-        return held.take.period
-
-    def _total(self, record: int) -> int:
-        return self._file.places[self._file.start(record) // 8 + 3]
-
-    def _newest(self, record: int) -> int:
-        return self._file.places[self._file.start(record) // 8 + 2]
-
-    def _put_total(self, record: int, total: int) -> None:
-        self._file.places[self._file.start(record) // 8 + 3] = total
-
-    def _bury(self, place: int) -> None:
-        file = self._file
-        for record in range(file.used):
-            start = file.start(record)
-            kind = file.places[start // 8 + 5]
-            at = (start + 64) // 8 + place
-            if kind == _WINDOW or not file.places[at]:
-                continue
-            left, file.places[at] = file.places[at], 0
-            if kind == _RUNNING:
-                self._put_total(record, self._total(record) - left)
-            else:  # it may have been used: nobody gets it twice
-                file.places[start // 8 + 2] -= left
-                self._put_total(record, self._total(record) + left)
+    def _bury(self, places: Sequence[int]) -> None:
+        for record in range(self._file.used):
+            count = count_of(self._file, record)
+            for place in places:
+                count.bury(place)
 
     def _mend(self) -> None:
         """Make every sum and the index anew: somebody was killed while he changed one."""
         file = self._file
         file.restore_index()
         for record in range(file.used):
-            start = file.start(record)
-            kind = file.places[start // 8 + 5]
-            if kind == _WINDOW:
-                first = (start + 64) // 4
-                self._put_total(record, sum(file.buckets[first : first + SLOTS]))
-                continue
-            first = (start + 64) // 8
-            inside = sum(file.places[first : first + WORKERS])
-            if kind == _RUNNING:
-                self._put_total(record, inside)
-            else:
-                file.places[start // 8 + 2] = inside
+            count_of(file, record).mend()
 
-    def _tidy(self) -> None:
-        now = self._file.now()
-        self._file.keep([record for record in range(self._file.used) if self._needed(record, now)])
 
-    def _needed(self, record: int, now: float) -> bool:
-        kind = self._file.places[self._file.start(record) // 8 + 5]
-        if kind == _WINDOW:
-            self._advance(record, now)
-        return kind == _BUDGET or self._total(record) != 0
+def _refusal(
+    takes: Sequence[Take], found: Sequence[Count], lefts: Sequence[int], now: float
+) -> Refusal:
+    """Why nothing was taken: the first count that is exhausted. `lefts` are after the taking."""
+    at = next(at for at, left in enumerate(lefts) if left < 0)
+    take, count = takes[at], found[at]
+    left = max(0, lefts[at] + take.cost)
+    level = count.level(take.cap, left, now)
+    if take.kind != "window" or take.cost > take.cap:
+        return Refusal(take, level, None)
+    return Refusal(take, level, count.wait(take.cost - left, now))  # type: ignore[union-attr]
 
 
 class _Liveness:

@@ -35,7 +35,7 @@ def refusal(counters: SharedCounters, *takes: Take) -> Refusal:
 
 
 def release(counters: SharedCounters, one: Taken) -> None:
-    counters.settle(one, [0] * len(one.held))
+    counters.settle(one, [0] * len(one.takes))
 
 
 async def test_it_is_the_next_ones_turn_when_somebody_is_done(counters: SharedCounters) -> None:

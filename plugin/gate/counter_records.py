@@ -1,0 +1,229 @@
+"""One count in the shared file, by its kind: what is left of it, and what taking and ending do.
+
+A record begins with its name, its newest bucket (or what is reserved), its total and the width of a
+bucket; 64 bytes on are the buckets of a window, or what each worker holds. Everything here wants
+the lock of the file, and `CounterFile.changing` before anything is written.
+"""
+
+from plugin.gate.counter_file import RECORD, SLOTS, WORKERS, CounterFile
+from plugin.gate.counters import Kind, Level, Take
+
+_BODY = 64
+_WINDOW, _RUNNING, _BUDGET = 1, 2, 3
+KINDS: dict[Kind, int] = {"window": _WINDOW, "running": _RUNNING, "budget": _BUDGET}
+"""The number that stands for a kind in the file."""
+
+
+def width_of(take: Take) -> float:
+    """The seconds of one bucket."""
+    return take.period / (SLOTS - 1)
+
+
+class Window:
+    """A ring of buckets, each of which counts until it is wholly out of the period."""
+
+    __slots__ = ("_file", "_first", "_newest", "_total", "_width", "key", "moved", "slot")
+
+    def __init__(self, file: CounterFile, record: int, key: bytes, _place: int = 0) -> None:
+        start = file.start(record)
+        self._file = file
+        self._first = (start + _BODY) // 4
+        self._newest, self._total = start // 8 + 2, start // 8 + 3
+        self._width: float = RECORD.unpack_from(file.memory, start)[3]
+        self.key = key
+        self.moved = file.moved
+        self.slot = 0
+        """The number of the newest bucket, since somebody last looked at what is left."""
+
+    def left(self, cap: int, now: float) -> int:
+        """What is left; buckets that are out of the period are freed."""
+        places = self._file.places
+        self.slot = slot = int(now / self._width)
+        newest = places[self._newest]
+        if slot > newest:
+            self._advance(newest, slot)
+        elif slot < newest:
+            self.slot = newest
+        return cap - places[self._total]
+
+    def _advance(self, newest: int, slot: int) -> None:
+        file, first = self._file, self._first
+        if slot - newest >= SLOTS:
+            file.memory[first * 4 : (first + SLOTS) * 4] = bytes(SLOTS * 4)
+            total = 0
+        else:
+            total = file.places[self._total]
+            buckets = file.buckets
+            for passed in range(newest + 1, slot + 1):
+                at = first + passed % SLOTS
+                if gone := buckets[at]:
+                    total -= gone
+                    buckets[at] = 0
+        file.places[self._newest], file.places[self._total] = slot, total
+
+    def add(self, units: int) -> None:
+        """Take so much at the time that somebody last looked."""
+        self._add(self.slot, units)
+
+    def _add(self, slot: int, units: int) -> None:
+        self._file.buckets[self._first + slot % SLOTS] += units
+        self._file.places[self._total] += units
+
+    def charge(self, units: int) -> None:
+        """The same for what was used and never taken."""
+        self.add(units)
+
+    def level(self, cap: int, left: int, now: float) -> Level:
+        """Where it stands with so much left of `cap`."""
+        if left >= cap:
+            return Level(left)
+        reset = (self.slot + SLOTS) * self._width - now
+        return Level(left, reset if reset > 0 else 0.0)
+
+    def wait(self, missing: int, now: float) -> float:
+        """Seconds until so much more is free, if nobody else takes it."""
+        for slot in range(self.slot - SLOTS + 1, self.slot + 1):
+            missing -= self._file.buckets[self._first + slot % SLOTS]
+            if missing <= 0:
+                return max(0.0, (slot + SLOTS) * self._width - now)
+        return self._width * (SLOTS - 1)
+
+    def settle(self, slot: int, cost: int, used: int) -> None:
+        """End a call that took `cost` in the bucket `slot`: what it did not use is free again."""
+        self.left(0, self._file.now())
+        if self.slot - slot < SLOTS:
+            self._add(slot, used - cost)
+
+    def bury(self, place: int) -> None:
+        """A worker is gone: what it took counts as used."""
+
+    def mend(self) -> None:
+        """Make the total anew."""
+        buckets = self._file.buckets[self._first : self._first + SLOTS]
+        self._file.places[self._total] = sum(buckets)
+
+    def is_needed(self, now: float) -> bool:
+        """Whether it must be kept."""
+        return self.left(0, now) != 0
+
+
+class Running:
+    """What each worker has under way, and its sum."""
+
+    __slots__ = ("_file", "_mine", "_total", "key", "moved", "slot")
+
+    def __init__(self, file: CounterFile, record: int, key: bytes, place: int = 0) -> None:
+        at = file.start(record) // 8
+        self._file = file
+        self._total = at + 3
+        self._mine = at + _BODY // 8 + place
+        self.key = key
+        self.moved = file.moved
+        self.slot = 0
+
+    def left(self, cap: int, _now: float) -> int:
+        """What is left."""
+        return cap - self._file.places[self._total]
+
+    def add(self, units: int) -> None:
+        """So much more is under way in this worker."""
+        places = self._file.places
+        places[self._mine] += units
+        places[self._total] += units
+
+    def charge(self, units: int) -> None:
+        """What runs is never charged for."""
+
+    def level(self, _cap: int, left: int, _now: float) -> Level:
+        """Where it stands with so much left."""
+        return Level(left)
+
+    def settle(self, _slot: int, cost: int, _used: int) -> None:
+        """A call that took `cost` has ended."""
+        self.add(-cost)
+
+    def bury(self, place: int) -> None:
+        """A worker is gone: nothing of it is under way."""
+        places, at = self._file.places, self._mine + place
+        places[self._total] -= places[at]
+        places[at] = 0
+
+    def mend(self) -> None:
+        """Make the total anew."""
+        self._file.places[self._total] = _held(self._file, self._mine)
+
+    def is_needed(self, _now: float) -> bool:
+        """Whether it must be kept."""
+        return self._file.places[self._total] != 0
+
+
+class Budget:
+    """What was used for good, and what each worker has reserved, with its sum."""
+
+    __slots__ = ("_file", "_mine", "_reserved", "_used", "key", "moved", "slot")
+
+    def __init__(self, file: CounterFile, record: int, key: bytes, place: int = 0) -> None:
+        at = file.start(record) // 8
+        self._file = file
+        self._reserved, self._used = at + 2, at + 3
+        self._mine = at + _BODY // 8 + place
+        self.key = key
+        self.moved = file.moved
+        self.slot = 0
+
+    def left(self, cap: int, _now: float) -> int:
+        """What is left; what is reserved is not."""
+        places = self._file.places
+        return cap - places[self._used] - places[self._reserved]
+
+    def add(self, units: int) -> None:
+        """Reserve so much."""
+        places = self._file.places
+        places[self._mine] += units
+        places[self._reserved] += units
+
+    def charge(self, units: int) -> None:
+        """So much was used."""
+        self._file.places[self._used] += units
+
+    def level(self, _cap: int, left: int, _now: float) -> Level:
+        """Where it stands with so much left."""
+        return Level(left)
+
+    def settle(self, _slot: int, cost: int, used: int) -> None:
+        """End a call that reserved `cost` and used so much."""
+        self.add(-cost)
+        self.charge(used)
+
+    def bury(self, place: int) -> None:
+        """A worker is gone: what it reserved may have been used, so nobody gets it twice."""
+        places, at = self._file.places, self._mine + place
+        held, places[at] = places[at], 0
+        places[self._reserved] -= held
+        places[self._used] += held
+
+    def mend(self) -> None:
+        """Make the sum of what is reserved anew."""
+        self._file.places[self._reserved] = _held(self._file, self._mine)
+
+    def is_needed(self, _now: float) -> bool:
+        """Whether it must be kept: what was used of a budget is never forgotten."""
+        return True
+
+
+Count = Window | Running | Budget
+_CLASSES: dict[int, type[Window | Running | Budget]] = {
+    _WINDOW: Window,
+    _RUNNING: Running,
+    _BUDGET: Budget,
+}
+
+
+def count_of(file: CounterFile, record: int, place: int = 0) -> Count:
+    """The count in a record, as the worker at `place` has it; at 0 for all that are in turn."""
+    key, *_, kind = RECORD.unpack_from(file.memory, file.start(record))
+    return _CLASSES[kind](file, record, key, place)
+
+
+def _held(file: CounterFile, first: int) -> int:
+    return sum(file.places[first : first + WORKERS])
