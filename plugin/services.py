@@ -16,7 +16,8 @@ from plugin.auth.bearer import BearerAuth
 from plugin.auth.jwks import Jwks
 from plugin.auth.jwt import FixedKey, Issuer, JwtAuth
 from plugin.auth.key_ring import KeyRing, LastUse
-from plugin.auth.keys import KeyStore
+from plugin.auth.keys import CHANGES as KEY_CHANGES
+from plugin.auth.keys import find_secret
 from plugin.auth.signatures import UnfitKey, read_key
 from plugin.engines.aliases import alias_table
 from plugin.engines.catalog import Catalog, Model
@@ -38,7 +39,8 @@ from plugin.gate.figures import Figures
 from plugin.gate.idempotency import Idempotency
 from plugin.gate.journal import Journal
 from plugin.gate.ledger_reader import LedgerReader
-from plugin.gate.limits_store import CHANGES, LimitStore, WatchedLimits
+from plugin.gate.limits_store import CHANGES as LIMIT_CHANGES
+from plugin.gate.limits_store import LimitStore, WatchedLimits
 from plugin.gate.metrics import Metrics
 from plugin.gate.opening import open_gate
 from plugin.gate.prices import Price, Prices
@@ -52,7 +54,7 @@ from plugin.operations.resources import Embedder
 from plugin.outbound.client import GuardedClient, Limits
 from plugin.settings import JwtIssuer, Settings
 from plugin.storage import migrate
-from plugin.storage.database import FAILURES, ChangeWatch, open_blocking, open_database
+from plugin.storage.database import FAILURES, ChangeWatch, Commits, open_blocking, open_database
 
 _TO_ISSUERS = Limits(total=5.0, connect=3.0, body=500_000)
 
@@ -118,16 +120,17 @@ async def open_services(
         database = open_database(url)
         stack.push_async_callback(database.dispose)
 
-        # Asked on the event loop, so it never waits: see KeyRing for what happens instead.
+        # Asked on the event loop, so neither waits: see KeyRing for what happens instead.
+        commits = Commits(url)
+        stack.callback(commits.close)
         reader = open_blocking(url, wait=0)
         stack.callback(reader.dispose)
         opening = open_books(settings.data_dir, url, ledger_beside=ledger_beside)
         books = await stack.enter_async_context(opening)
-        gate = await stack.enter_async_context(_open_gate(settings, reader, books.journal))
+        watched = WatchedLimits(LimitStore(reader).list, ChangeWatch(commits, LIMIT_CHANGES))
+        gate = await stack.enter_async_context(_open_gate(settings, watched, reader, books.journal))
         idempotency = await stack.enter_async_context(_open_idempotency(settings))
-        watch = ChangeWatch(url, "api_key_changes")
-        stack.callback(watch.close)
-        keys = KeyRing(KeyStore(reader, time.time).list, watch, time.time)
+        keys = KeyRing(partial(find_secret, commits), ChangeWatch(commits, KEY_CHANGES), time.time)
         last_use = LastUse(keys, database, time.time)
         stack.push_async_callback(last_use.close)
         last_use.start()
@@ -199,23 +202,19 @@ async def open_telemetry(
 
 @asynccontextmanager
 async def _open_gate(
-    settings: Settings, reader: SqlEngine, journal: Journal
+    settings: Settings, watched: WatchedLimits, reader: SqlEngine, journal: Journal
 ) -> AsyncIterator[Gate]:
     given = settings.prices.items()
     prices = {name: Price(one.tokens_in, one.tokens_out, one.call) for name, one in given}
-    watch = ChangeWatch(settings.database, CHANGES)
-    try:
-        async with open_gate(
-            settings.data_dir,
-            WatchedLimits(LimitStore(reader).list, watch),
-            Prices(prices),
-            Room(settings.queue, settings.queue_seconds),
-            journal,
-            reader,
-        ) as gate:
-            yield gate
-    finally:
-        watch.close()
+    async with open_gate(
+        settings.data_dir,
+        watched,
+        Prices(prices),
+        Room(settings.queue, settings.queue_seconds),
+        journal,
+        reader,
+    ) as gate:
+        yield gate
 
 
 @asynccontextmanager

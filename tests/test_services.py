@@ -9,7 +9,7 @@ from plugin.auth.key_ring import LastUse
 from plugin.outbound.client import GuardedClient
 from plugin.services import open_services
 from plugin.settings import Settings
-from plugin.storage.database import ChangeWatch
+from plugin.storage.database import Commits
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def _record_closing(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         monkeypatch.setattr(owner, method, noting)
 
     watch(AsyncEngine, "dispose", "database")
-    watch(ChangeWatch, "close", "watch")
+    watch(Commits, "close", "commits")
     watch(LastUse, "close", "last use")
     watch(GuardedClient, "close", "http")
     return closed
@@ -43,8 +43,8 @@ async def test_everything_is_closed_in_reverse(
     async with open_services(settings) as opened:
         assert await opened.ready()
         assert closed == []
-    assert closed[-4:] == ["last use", "watch", "watch", "database"]
-    assert set(closed[:-4]) == {"http"}
+    assert closed[-3:] == ["last use", "commits", "database"]
+    assert set(closed[:-3]) == {"http"}
 
 
 async def test_what_was_opened_is_closed_when_a_later_part_fails(
@@ -59,7 +59,7 @@ async def test_what_was_opened_is_closed_when_a_later_part_fails(
     with pytest.raises(OSError, match="no more sockets"):
         async with open_services(settings):
             pass
-    assert closed == ["last use", "watch", "watch", "database"]
+    assert closed == ["last use", "commits", "database"]
 
 
 async def test_a_database_that_does_not_answer_is_not_ready(settings: Settings) -> None:

@@ -51,6 +51,7 @@ class BearerAuth:
             raise NotAuthenticated(f"The credential is no API key: those begin with {PREFIX}.")
         if b"." not in token:
             raise Refused("three_parts", f"it is neither an API key ({PREFIX}...) nor a JWT")
+        self._keys.look()  # for limits, as the ring does for its keys
         return self._tokens.caller(token)
 
 

@@ -12,7 +12,7 @@ FILE = "first-key"
 
 def ensure(store: KeyStore, directory: Path) -> str | None:
     """Make a key if there has never been one, and return it; None when there has."""
-    if store.list():
+    if store.any():
         return None
     file = directory / FILE
     try:

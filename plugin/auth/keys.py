@@ -6,7 +6,7 @@ import secrets
 import zlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from sqlalchemy import (
     Column,
@@ -22,7 +22,7 @@ from sqlalchemy import (
 )
 
 from plugin.errors import NotFound
-from plugin.storage.database import metadata
+from plugin.storage.database import Commits, metadata
 
 PREFIX = "gpk_"
 _ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
@@ -46,8 +46,10 @@ api_keys = Table(
 )
 """One row a secret; rotating gives the same `id` another row. Times are seconds since the epoch."""
 
+CHANGES = "api_key_changes"
+
 api_key_changes = Table(
-    "api_key_changes", metadata, Column("value", Integer, primary_key=True, autoincrement=False)
+    CHANGES, metadata, Column("value", Integer, primary_key=True, autoincrement=False)
 )
 """One row, one number: moved by triggers, so that a change made by hand counts as well."""
 
@@ -88,6 +90,29 @@ class KeyRecord:
         return "active"
 
 
+class Secret(NamedTuple):
+    """What a request needs to know about a secret."""
+
+    serial: int
+    id: str
+    name: str
+    scopes: str
+    expires_at: int | None
+    revoked_at: int | None
+
+
+_ONE = f"SELECT {', '.join(Secret._fields)} FROM api_keys WHERE hash = ?"  # noqa: S608 - our own names
+
+
+def find_secret(commits: Commits, digest: bytes) -> Secret | None:
+    """The secret with this hash, by the table's unique index; on the event loop, so past the ORM.
+
+    Raises one of `FAILURES` when the database cannot be asked.
+    """
+    row = commits.ask(_ONE, digest)
+    return None if row is None else Secret._make(row)
+
+
 def make_key() -> str:
     """A fresh key: `gpk_`, 178 random bits, and their checksum."""
     random = _letters(_RANDOM_LENGTH)
@@ -125,6 +150,11 @@ class KeyStore:
         """Every secret that was ever made, the oldest first."""
         with self._engine.connect() as connection:
             return _read(connection)
+
+    def any(self) -> bool:
+        """Whether a secret was ever made."""
+        with self._engine.connect() as connection:
+            return connection.execute(select(api_keys.c.serial).limit(1)).first() is not None
 
     def revoke(self, caller_id: str) -> None:
         """Close the gate to every secret of this caller, from its next request on."""

@@ -68,7 +68,7 @@ def _remove(connection: Connection, which: Identity) -> int | None:
 
 
 class WatchedLimits:
-    """Gives the limits that were set whenever they have changed.
+    """Gives the limits that were set whenever they have changed; see `Commits` for who looks.
 
     While the database cannot be asked the last ones stay in force.
     """
@@ -76,20 +76,21 @@ class WatchedLimits:
     def __init__(self, read: Callable[[], Sequence[Limit]], watch: ChangeWatch) -> None:
         self._read = read
         self._watch = watch
+        self._as_of: int | None = None
         self._failing = False
 
     def changed(self) -> Sequence[Limit] | None:
         """All of them, when they are others than last time; None when nothing changed."""
         try:
-            settled = self._watch.moved()
-            if settled is None:
+            number = self._watch.now()
+            if number == self._as_of:
                 return None
             found = self._read()
-            settled()
         except FAILURES:
             if not self._failing:
                 log.exception("the limits cannot be read; those last read stay in force")
             self._failing = True
             return None
+        self._as_of = number
         self._failing = False
         return found

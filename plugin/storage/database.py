@@ -1,7 +1,7 @@
 """The database: how it is opened, the one MetaData, and how a change by another process is seen."""
 
+import logging
 import sqlite3
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,8 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from plugin.errors import CannotRun
+
+log = logging.getLogger(__name__)
 
 metadata = MetaData(
     naming_convention={
@@ -100,43 +102,59 @@ def _prepare(connection: Any, _record: Any) -> None:
     cursor.close()
 
 
-class ChangeWatch:
-    """Tells, for a few microseconds, whether `read` would now give something else.
+class Commits:
+    """Tells what was committed meanwhile by any other connection, in this process or in another.
 
-    `PRAGMA data_version` moves with every commit of any other connection, in this process or in
-    another; only then is the one number in `counter` (a table of one row) read, so that busy
-    writers elsewhere in the database do not count as a change. It never waits for a lock: the
-    event loop asks.
+    One connection for all who ask on the event loop: it never waits for a lock. Whoever begins a
+    request looks, once; what was committed before that is seen by all who ask afterwards.
     """
 
-    def __init__(self, url: str, counter: str) -> None:
+    def __init__(self, url: str) -> None:
         self._connection = sqlite3.connect(sqlite_path(url), timeout=0, isolation_level=None)
-        self._question = f"SELECT value FROM {counter}"  # noqa: S608 - a table name of our own
-        self._seen: tuple[int, int] | None = None
+        self._cursor = self._connection.cursor()
+        self._failing = False
+        self.version: int | None = None
+        """Another one after every commit; None before the first look."""
 
-    def moved(self) -> Callable[[], None] | None:
-        """None when nothing changed; otherwise what to call once the change has been read.
+    def look(self) -> None:
+        """See whether anything was committed; while the database does not tell, nothing was."""
+        try:
+            # 2 us, and what SQLite offers for it: two locks taken and given back on the log's index
+            (self.version,) = self._cursor.execute("PRAGMA data_version").fetchone()
+        except FAILURES:
+            if not self._failing:  # once is enough in the log
+                log.exception("the database cannot be asked; keys and limits stay as last read")
+            self._failing = True
+        else:
+            self._failing = False
 
-        Raises one of `FAILURES` when the database cannot be asked.
-        """
-        version = self._one("PRAGMA data_version")
-        seen = self._seen
-        if seen is not None and seen[0] == version:
-            return None
-        now = (version, self._one(self._question))
-        if seen is not None and seen[1] == now[1]:
-            self._seen = now
-            return None
-
-        def settled() -> None:
-            self._seen = now
-
-        return settled
+    def ask(self, question: str, *values: object) -> tuple[Any, ...] | None:
+        """The first row; raises one of `FAILURES` when the database cannot be asked."""
+        row: tuple[Any, ...] | None = self._cursor.execute(question, values).fetchone()
+        return row
 
     def close(self) -> None:
         """Give the connection back."""
         self._connection.close()
 
-    def _one(self, statement: str) -> int:
-        row = self._connection.execute(statement).fetchone()
-        return int(row[0]) if row else 0
+
+class ChangeWatch:
+    """Tells whether what `counter` counts, a table of one row, would now be read differently.
+
+    The number is read anew only after a look that found a commit; it stays the same when that was
+    one elsewhere in the database.
+    """
+
+    def __init__(self, commits: Commits, counter: str) -> None:
+        self.commits = commits
+        self._question = f"SELECT value FROM {counter}"  # noqa: S608 - a table name of our own
+        self._version: int | None = None
+        self._number: int | None = None
+
+    def now(self) -> int:
+        """The number as of the last look; raises one of `FAILURES` when it cannot be read."""
+        version = self.commits.version
+        if self._number is None or version != self._version:
+            (self._number,) = self.commits.ask(self._question) or (0,)
+            self._version = version
+        return self._number

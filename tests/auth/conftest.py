@@ -1,12 +1,13 @@
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine
 
 from plugin.auth.key_ring import KeyRing
-from plugin.auth.keys import KeyStore
-from plugin.storage.database import ChangeWatch, open_blocking
+from plugin.auth.keys import CHANGES, KeyStore, find_secret
+from plugin.storage.database import ChangeWatch, Commits, open_blocking
 from plugin.storage.migrate import upgrade
 
 
@@ -45,7 +46,12 @@ def store(engine: Engine, clock: Clock) -> KeyStore:
 
 
 @pytest.fixture
-def ring(url: str, store: KeyStore, clock: Clock) -> Iterator[KeyRing]:
-    watch = ChangeWatch(url, "api_key_changes")
-    yield KeyRing(store.list, watch, clock)
-    watch.close()
+def commits(url: str) -> Iterator[Commits]:
+    commits = Commits(url)
+    yield commits
+    commits.close()
+
+
+@pytest.fixture
+def ring(commits: Commits, clock: Clock) -> KeyRing:
+    return KeyRing(partial(find_secret, commits), ChangeWatch(commits, CHANGES), clock)

@@ -1,17 +1,17 @@
 import logging
 import sqlite3
-from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine
-from sqlalchemy.exc import OperationalError
 
+from plugin.auth import key_ring
+from plugin.auth import keys as keys_room
 from plugin.auth.key_ring import KeyRing, LastUse
-from plugin.auth.keys import KeyRecord, KeyStore, make_key
+from plugin.auth.keys import CHANGES, KeyStore, Secret, find_secret, make_key
 from plugin.errors import NotAuthenticated
-from plugin.storage.database import ChangeWatch, open_database
+from plugin.storage.database import ChangeWatch, Commits, open_database
 
 
 class Clock:
@@ -61,74 +61,150 @@ def test_a_row_deleted_by_hand_is_gone(store: KeyStore, ring: KeyRing, tmp_path:
         ring.caller(made.key.encode())
 
 
-def test_keys_are_read_once_and_not_for_others_writes(
-    url: str, store: KeyStore, clock: Clock, tmp_path: Path
+class Counted:
+    """Looks secrets up, counts how often, and can be made to fail."""
+
+    def __init__(self, commits: Commits) -> None:
+        self.commits = commits
+        self.looked_up = 0
+        self.broken = False
+
+    def __call__(self, digest: bytes) -> Secret | None:
+        self.looked_up += 1
+        if self.broken:
+            raise sqlite3.DatabaseError("database disk image is malformed")
+        return find_secret(self.commits, digest)
+
+
+@pytest.fixture
+def find(commits: Commits) -> Counted:
+    return Counted(commits)
+
+
+@pytest.fixture
+def counted(find: Counted, clock: Clock) -> KeyRing:
+    """A ring whose look-ups are counted, and can be made to fail."""
+    return KeyRing(find, ChangeWatch(find.commits, CHANGES), lambda: clock.now)
+
+
+def test_a_key_is_looked_up_once_and_not_anew_for_others_writes(
+    store: KeyStore, counted: KeyRing, find: Counted, tmp_path: Path
 ) -> None:
-    reads = 0
-
-    def counted() -> Sequence[KeyRecord]:
-        nonlocal reads
-        reads += 1
-        return store.list()
-
     made = store.create("Ann", ["*"])
-    watch = ChangeWatch(url, "api_key_changes")
-    ring = KeyRing(counted, watch, lambda: clock.now)
     for number in range(5):
-        ring.caller(made.key.encode())
+        counted.caller(made.key.encode())
         with closing(sqlite3.connect(tmp_path / "plugin.db")) as database:
             database.execute("INSERT INTO todos (caller_id, text, created_at) VALUES ('a', 'b', 1)")
             database.execute("UPDATE api_keys SET last_used_at = ?", (number,))
             database.commit()
-    watch.close()
-    assert reads == 1
+    assert find.looked_up == 1
 
 
-@pytest.fixture
-def failing(store: KeyStore, url: str, clock: Clock) -> "Iterator[Failing]":
-    watch = ChangeWatch(url, "api_key_changes")
-    yield Failing(store, watch, clock)
-    watch.close()
-
-
-class Failing:
-    """A ring whose database can be made to fail."""
-
-    def __init__(self, store: KeyStore, watch: ChangeWatch, clock: Clock) -> None:
-        self.store = store
-        self.broken = False
-        self.ring = KeyRing(self.read, watch, lambda: clock.now)
-
-    def read(self) -> Sequence[KeyRecord]:
-        if self.broken:
-            raise OperationalError("SELECT", {}, Exception("database disk image is malformed"))
-        return self.store.list()
-
-
-def test_before_anything_could_be_read_nobody_is_let_in(failing: Failing) -> None:
-    made = failing.store.create("Ann", ["*"])
-    failing.broken = True
-    with pytest.raises(NotAuthenticated):
-        failing.ring.caller(made.key.encode())
-    failing.broken = False
-    failing.ring.caller(made.key.encode())
-
-
-def test_while_the_database_fails_the_last_keys_stand(
-    failing: Failing, caplog: pytest.LogCaptureFixture
+def test_after_a_change_only_the_keys_in_use_are_looked_up(
+    store: KeyStore, counted: KeyRing, find: Counted
 ) -> None:
-    known = failing.store.create("Ann", ["*"])
-    failing.ring.caller(known.key.encode())
-    later = failing.store.create("Bob", ["*"])
-    failing.broken = True
+    keys = [store.create(str(number), ["*"]).key.encode() for number in range(10)]
+    for key in keys:
+        counted.caller(key)
+    assert find.looked_up == 10
+    store.create("another", ["*"])
+    for _ in range(3):
+        assert counted.caller(keys[0]).name == "0"
+    assert find.looked_up == 11
+
+
+def test_what_was_changed_by_hand_counts_from_the_next_request_on(
+    store: KeyStore, ring: KeyRing, clock: Clock, tmp_path: Path
+) -> None:
+    made = store.create("Ann", ["*"])
+    key = made.key.encode()
+    ring.caller(key)
+    with closing(sqlite3.connect(tmp_path / "plugin.db", isolation_level=None)) as database:
+        for change, told in (
+            ("name = 'Eve', scopes = 'todos:read'", ("Eve", frozenset({"todos:read"}))),
+            ("scopes = ''", ("Eve", frozenset())),
+        ):
+            database.execute(f"UPDATE api_keys SET {change}")  # noqa: S608 - written above
+            assert (ring.caller(key).name, ring.caller(key).scopes) == told
+        for column, state in (("revoked_at", "revoked"), ("expires_at", "expired")):
+            database.execute(f"UPDATE api_keys SET {column} = ?", (clock.now,))  # noqa: S608 - the same
+            with pytest.raises(NotAuthenticated, match=state):
+                ring.caller(key)
+            database.execute(f"UPDATE api_keys SET {column} = NULL")  # noqa: S608 - the same
+            assert ring.caller(key).id == made.id
+
+
+def test_a_mistyped_key_is_not_looked_up(counted: KeyRing, find: Counted) -> None:
+    with pytest.raises(NotAuthenticated, match="mistyped"):
+        counted.caller(make_key().encode()[:-1] + b"#")
+    assert find.looked_up == 0
+
+
+def test_one_more_key_than_can_be_held_costs_a_look_up(
+    store: KeyStore, counted: KeyRing, find: Counted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(key_ring, "_MOST", 3)
+    keys = [store.create(str(number), ["*"]).key.encode() for number in range(4)]
+    for name, key in enumerate(keys):
+        assert counted.caller(key).name == str(name)
+    for name in (0, 1, 3, 2):
+        assert counted.caller(keys[name]).name == str(name)
+    assert find.looked_up == 5
+    store.create("another", ["*"])
+    for name in (0, 1, 2):
+        assert counted.caller(keys[name]).name == str(name)
+    assert find.looked_up == 8
+
+
+def test_the_key_in_use_is_found_by_the_index(store: KeyStore, commits: Commits) -> None:
+    store.create("Ann", ["*"])
+    plan = commits.ask(f"EXPLAIN QUERY PLAN {keys_room._ONE}", b"")
+    assert plan is not None
+    assert plan[-1].startswith("SEARCH api_keys USING INDEX")
+
+
+def test_before_a_key_could_be_looked_up_it_is_not_let_in(
+    store: KeyStore, counted: KeyRing, find: Counted
+) -> None:
+    made = store.create("Ann", ["*"])
+    find.broken = True
+    with pytest.raises(NotAuthenticated, match="cannot be checked"):
+        counted.caller(made.key.encode())
+    find.broken = False
+    counted.caller(made.key.encode())
+
+
+def test_while_the_database_fails_the_keys_found_before_stand(
+    store: KeyStore, counted: KeyRing, find: Counted, caplog: pytest.LogCaptureFixture
+) -> None:
+    known = store.create("Ann", ["*"])
+    counted.caller(known.key.encode())
+    later = store.create("Bob", ["*"])
+    find.broken = True
     with caplog.at_level(logging.ERROR):
         for _ in range(3):
-            assert failing.ring.caller(known.key.encode()).name == "Ann"
-    with pytest.raises(NotAuthenticated):
-        failing.ring.caller(later.key.encode())
+            assert counted.caller(known.key.encode()).name == "Ann"
+        with pytest.raises(NotAuthenticated, match="cannot be checked"):
+            counted.caller(later.key.encode())
     assert len(caplog.records) == 1
-    failing.broken = False
-    assert failing.ring.caller(later.key.encode()).name == "Bob"
+    find.broken = False
+    assert counted.caller(later.key.encode()).name == "Bob"
+    store.revoke(known.id)
+    with pytest.raises(NotAuthenticated, match="revoked"):
+        counted.caller(known.key.encode())
+
+
+def test_a_database_that_is_no_longer_told_of_changes_nothing(
+    store: KeyStore, ring: KeyRing, commits: Commits, caplog: pytest.LogCaptureFixture
+) -> None:
+    known, other = (store.create(name, ["*"]).key.encode() for name in ("Ann", "Bob"))
+    ring.caller(known)
+    commits.close()
+    for _ in range(3):
+        assert ring.caller(known).name == "Ann"
+    assert len(caplog.records) == 1
+    with pytest.raises(NotAuthenticated, match="cannot be checked"):
+        ring.caller(other)
 
 
 def _last_uses(engine: Engine) -> list[int | None]:

@@ -1,6 +1,7 @@
 """Which limits a call meets, and how a change is seen."""
 
-from collections.abc import Iterator
+import sqlite3
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from plugin.gate.counters import Take
 from plugin.gate.limits import DEFAULTS, Limit, Limits, amount, identity, month_of
 from plugin.gate.limits_store import CHANGES, LimitStore, WatchedLimits
 from plugin.gate.prices import Price, Prices
-from plugin.storage.database import ChangeWatch, open_blocking
+from plugin.storage.database import ChangeWatch, Commits, open_blocking
 from plugin.storage.migrate import prepare
 
 ALL = Limit("all", "*", "requests", "second", 100)
@@ -121,29 +122,56 @@ def test_a_limit_is_set_once_and_unset_once(store: LimitStore) -> None:
     assert list(store.list()) == []
 
 
-def test_a_change_of_any_kind_is_seen_and_nothing_else_is(url: str, store: LimitStore) -> None:
-    watch = ChangeWatch(url, CHANGES)
-    watched = WatchedLimits(store.list, watch)
-    assert watched.changed() == []
-    assert watched.changed() is None
+@pytest.fixture
+def commits(url: str) -> Iterator[Commits]:
+    commits = Commits(url)
+    yield commits
+    commits.close()
+
+
+def test_a_change_of_any_kind_is_seen_and_nothing_else_is(
+    commits: Commits, store: LimitStore
+) -> None:
+    watched = WatchedLimits(store.list, ChangeWatch(commits, CHANGES))
+
+    def changed() -> Sequence[Limit] | None:
+        commits.look()
+        return watched.changed()
+
+    assert changed() == []
+    assert changed() is None
     store.set(ALL)
-    assert watched.changed() == [ALL]
-    assert watched.changed() is None
+    assert changed() == [ALL]
+    assert changed() is None
     store.set(Limit("all", "*", "requests", "second", 3))
-    assert [one.cap for one in watched.changed() or ()] == [3]
+    assert [one.cap for one in changed() or ()] == [3]
     store.unset(identity(ALL))
-    assert watched.changed() == []
-    watch.close()
+    assert changed() == []
 
 
 def test_while_the_database_cannot_be_asked_nothing_has_changed(
-    store: LimitStore, url: str, caplog: pytest.LogCaptureFixture
+    store: LimitStore, commits: Commits, caplog: pytest.LogCaptureFixture
 ) -> None:
-    watch = ChangeWatch(url, CHANGES)
-    watch.close()
-    watched = WatchedLimits(store.list, watch)
+    commits.close()
+    watched = WatchedLimits(store.list, ChangeWatch(commits, CHANGES))
     assert watched.changed() is None
     assert watched.changed() is None
     assert [record.message for record in caplog.records] == [
         "the limits cannot be read; those last read stay in force"
     ]
+
+
+def test_limits_that_could_not_be_read_are_read_later(commits: Commits, store: LimitStore) -> None:
+    broken = True
+
+    def read() -> Sequence[Limit]:
+        if broken:
+            raise sqlite3.DatabaseError("database disk image is malformed")
+        return store.list()
+
+    store.set(ALL)
+    watched = WatchedLimits(read, ChangeWatch(commits, CHANGES))
+    commits.look()
+    assert watched.changed() is None
+    broken = False
+    assert watched.changed() == [ALL]

@@ -9,6 +9,7 @@ from plugin.errors import CannotRun
 from plugin.storage.database import (
     FAILURES,
     ChangeWatch,
+    Commits,
     open_blocking,
     open_database,
     sqlite_path,
@@ -29,10 +30,10 @@ def other(tmp_path: Path) -> Iterator[sqlite3.Connection]:
 
 
 @pytest.fixture
-def watch(url: str, other: sqlite3.Connection) -> Iterator[ChangeWatch]:  # noqa: ARG001 - it makes the tables
-    watch = ChangeWatch(url, "changes")
-    yield watch
-    watch.close()
+def commits(url: str, other: sqlite3.Connection) -> Iterator[Commits]:  # noqa: ARG001 - it makes the tables
+    commits = Commits(url)
+    yield commits
+    commits.close()
 
 
 async def test_sqlite_is_prepared_for_several_processes(url: str) -> None:
@@ -59,44 +60,97 @@ def test_another_database_is_refused_in_words() -> None:
         sqlite_path("postgresql://localhost/plugin")
 
 
-def test_the_first_look_is_a_change(watch: ChangeWatch) -> None:
-    settle = watch.moved()
-    assert settle is not None
-    settle()
-    assert watch.moved() is None
+def test_a_commit_is_seen_by_the_next_look(commits: Commits, other: sqlite3.Connection) -> None:
+    assert commits.version is None
+    commits.look()
+    seen = [commits.version]
+    commits.look()
+    assert commits.version == seen[0] is not None
+    for _ in range(100):
+        other.execute("INSERT INTO unrelated VALUES (1)")
+        commits.look()
+        seen.append(commits.version)
+    assert len(set(seen)) == 101
 
 
-def test_a_change_stays_until_it_has_been_read(
-    watch: ChangeWatch, other: sqlite3.Connection
+def test_a_commit_is_seen_whatever_becomes_of_the_log(
+    commits: Commits, other: sqlite3.Connection
 ) -> None:
-    _settle(watch)
+    commits.look()
+    for mode in ("PASSIVE", "FULL", "RESTART", "TRUNCATE"):
+        for _ in range(2):
+            before = commits.version
+            other.execute("UPDATE changes SET value = value + 1")
+            other.execute(f"PRAGMA wal_checkpoint({mode})")
+            commits.look()
+            assert commits.version != before
+
+
+def test_a_write_that_is_not_committed_is_no_change(
+    commits: Commits, other: sqlite3.Connection
+) -> None:
+    commits.look()
+    before = commits.version
+    other.execute("BEGIN")
     other.execute("UPDATE changes SET value = value + 1")
-    assert watch.moved() is not None
-    _settle(watch)
-    assert watch.moved() is None
+    commits.look()
+    assert commits.version == before
+    other.execute("COMMIT")
+    commits.look()
+    assert commits.version != before
 
 
-def test_other_writes_are_no_change(watch: ChangeWatch, other: sqlite3.Connection) -> None:
-    _settle(watch)
+def test_the_number_moves_with_what_it_counts(commits: Commits, other: sqlite3.Connection) -> None:
+    watch = ChangeWatch(commits, "changes")
+    assert watch.now() == 0
+    for value in (1, 2):
+        other.execute("UPDATE changes SET value = value + 1")
+        assert watch.now() == value - 1, "not before the next look"
+        commits.look()
+        assert watch.now() == value
     other.execute("INSERT INTO unrelated VALUES (1)")
-    assert watch.moved() is None
+    commits.look()
+    assert watch.now() == 2
 
 
-def test_it_does_not_wait_for_a_lock(url: str, other: sqlite3.Connection) -> None:
+def test_the_number_is_read_only_after_a_commit(
+    commits: Commits, other: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = list[str]()
+    ask = commits.ask
+
+    def noting(question: str) -> object:
+        asked.append(question)
+        return ask(question)
+
+    monkeypatch.setattr(commits, "ask", noting)
+    watch = ChangeWatch(commits, "changes")
+    for _ in range(3):
+        commits.look()
+        watch.now()
+    assert len(asked) == 1
+    other.execute("INSERT INTO unrelated VALUES (1)")
+    commits.look()
+    watch.now()
+    assert len(asked) == 2
+
+
+def test_it_does_not_wait_for_a_lock(
+    url: str, other: sqlite3.Connection, caplog: pytest.LogCaptureFixture
+) -> None:
     other.execute("PRAGMA journal_mode=DELETE")
-    watch = ChangeWatch(url, "changes")
+    commits = Commits(url)
     other.execute("BEGIN EXCLUSIVE")
-    with pytest.raises(sqlite3.OperationalError, match="locked"):
-        watch.moved()
+    for _ in range(3):
+        commits.look()
+    assert commits.version is None
+    assert len(caplog.records) == 1
+    with pytest.raises(FAILURES, match="locked"):
+        ChangeWatch(commits, "changes").now()
     other.execute("ROLLBACK")
-    assert watch.moved() is not None
-    watch.close()
-
-
-def _settle(watch: ChangeWatch) -> None:
-    settle = watch.moved()
-    assert settle is not None
-    settle()
+    commits.look()
+    assert commits.version is not None
+    commits.close()
 
 
 @pytest.mark.parametrize(
