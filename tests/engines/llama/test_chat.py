@@ -127,6 +127,8 @@ async def test_logprobs_in_openais_shape(stand_in: StandsIn) -> None:
 async def test_without_parameters_the_makers_advice_is_followed(stand_in: StandsIn) -> None:
     body = await engine_asked(stand_in)
     assert (body["temperature"], body["top_p"], body["dry_multiplier"]) == (0.2, 0.9, 0.8)
+    # the engine walks through its vocabulary for each that is not empty, and takes its own for none
+    assert body["dry_sequence_breakers"] == [""]
     assert body["max_tokens"] == 512
     assert "seed" not in body
 
@@ -290,6 +292,13 @@ async def test_the_real_engine_repeats_itself_for_a_seed(llama: Llama) -> None:
     texts = [[one["message"]["content"] for one in reply["choices"]] for reply in (first, again)]
     assert texts[0] == texts[1]
     assert texts[0][0] != texts[0][1]
+
+
+async def test_the_real_engine_can_say_a_name_back(llama: Llama) -> None:
+    name = "Alexander Maximilian Bartholomew Higginbotham the Third"
+    asks = [{"role": "user", "content": f"Say the name back: {name}"}]
+    reply = await whole(llama, CHAT, messages=asks, temperature=0, max_tokens=40)
+    assert name in reply["choices"][0]["message"]["content"]
 
 
 async def test_the_real_engines_own_count(llama: Llama, real_link: Link) -> None:
