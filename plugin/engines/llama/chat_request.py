@@ -88,6 +88,14 @@ def _format(body: Mapping[str, Any]) -> Mapping[str, Any] | None:
 
 def _tools(body: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     """The tools that may be called; old `functions` in the new shape."""
+    for place, tool in enumerate(body.get("tools", ())):
+        if tool.get("type") != "function":
+            raise InvalidRequest(
+                f"The embedded model calls functions only, not a tool of type "
+                f"{str(tool.get('type'))[:50]!r}; leave it out, or ask a model of an upstream "
+                "(PLUGIN_UPSTREAMS).",
+                param=f"tools[{place}]",
+            )
     old = [{"type": "function", "function": function} for function in body.get("functions", ())]
     tools = [*body.get("tools", ()), *old]
     allowed = _allowed(body)

@@ -17,8 +17,8 @@ _ALWAYS = {"top_k": 40, "min_p": 0.05}
 # ones and single words do not. Of 24 simple questions as many are answered right with it as
 # without, and what an earlier turn said may be said again; from a run of four on, it may not.
 # Who asks for OpenAI's penalties gets those alone. Nothing breaks a run, not even a new line: for
-# each breaker the engine walks through its whole vocabulary at every request, some milliseconds in
-# which nobody's text goes on. It leaves an empty one out, and takes its own four where none is sent.
+# each breaker the engine walks through its whole vocabulary at every request, six milliseconds in
+# which nobody's text goes on. It skips an empty one, and takes its own four where none is sent.
 _NO_CIRCLES = {
     "dry_multiplier": 0.8,
     "dry_allowed_length": 8,

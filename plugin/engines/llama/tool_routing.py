@@ -221,9 +221,13 @@ def _shared(text: str, tool: Tool) -> int:
     return 2 * len(subjects) + len(words) + 2 * len(values)
 
 
+def _parameters(tool: Tool) -> Mapping[str, Any]:
+    """The schema of what a tool takes; an empty one where it says nothing of it."""
+    return tool["function"].get("parameters") or {}
+
+
 def _properties(tool: Tool) -> Mapping[str, Any]:
-    parameters = tool["function"].get("parameters")
-    found = parameters.get("properties") if isinstance(parameters, dict) else None
+    found = _parameters(tool).get("properties")
     return found if isinstance(found, dict) else {}
 
 
@@ -241,12 +245,13 @@ def _enum_values(tool: Tool) -> list[str]:
 def _sole_parameter(tool: Tool) -> str:
     """Name and description of the only parameter that has to be given, if there is only one."""
     properties = _properties(tool)
-    required = tool["function"].get("parameters", {}).get("required") or list(properties)
+    required = _parameters(tool).get("required") or list(properties)
     if not isinstance(required, list) or len(required) != 1:
         return ""
-    schema = properties.get(required[0])
+    name = str(required[0])
+    schema = properties.get(name)
     words = str(schema.get("description") or "") if isinstance(schema, dict) else ""
-    return f"{required[0]} {words}"
+    return f"{name} {words}"
 
 
 def _asks_anew(tool: Tool, text: str, *, same: bool) -> bool:

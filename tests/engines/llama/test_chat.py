@@ -204,6 +204,7 @@ async def test_a_text_cannot_end_its_turn(stand_in: StandsIn) -> None:
         ({"prediction": {"type": "content", "content": "x"}}, "prediction"),
         ({"logit_bias": {"the": 1}}, "logit_bias"),
         ({"max_tokens": 0}, "max_tokens"),
+        ({"tools": [{"type": "custom", "custom": {"name": "run"}}]}, "tools[0]"),
         (
             {"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {}}]}]},
             "messages[0].content",

@@ -145,6 +145,15 @@ async def test_a_tool_without_arguments(llama: Llama) -> None:
     assert await called(llama, "What is on my to-do list?", [LIST, CALC]) == [("list_todos", {})]
     bare = {"type": "function", "function": {"name": "now"}}
     assert await called(llama, "Hi", [bare], tool_choice="required") == [("now", {})]
+    silent = {"type": "function", "function": {"name": "now", "parameters": None}}
+    assert await said_to_call(llama, [silent]) == [("now", "{}")]
+
+
+async def said_to_call(llama: Llama, tools: Tools) -> list[tuple[str, str]]:
+    body = {"messages": [{"role": "user", "content": "Hi"}], "tools": tools}
+    reply = await whole(llama, CHAT, **body, tool_choice="required")
+    calls = [call["function"] for call in reply["choices"][0]["message"]["tool_calls"]]
+    return [(call["name"], call["arguments"]) for call in calls]
 
 
 async def test_strict_tools(llama: Llama) -> None:
@@ -219,6 +228,9 @@ async def test_a_tool_that_cannot_be_called(llama: Llama) -> None:
     assert refused.value.param == "tools[1].function.parameters"
     assert "'save'" in refused.value.detail
     assert await called(llama, "Save it", [impossible]) == []
+    broken = of_schema({"type": "object", "properties": {"a": {}}, "required": [["a"]]})
+    [(name, _)] = await said_to_call(llama, [broken])
+    assert name == "save"
 
 
 async def test_a_name_that_is_not_there(llama: Llama) -> None:
