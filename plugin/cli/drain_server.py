@@ -3,9 +3,7 @@
 import asyncio
 import contextlib
 import logging
-import os
 import socket
-import threading
 import time
 from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING
@@ -17,16 +15,13 @@ from plugin.cli.drain_order import Drain, at_once
 
 if TYPE_CHECKING:
     from plugin.api.draining import Draining
+    from plugin.cli.parent import Parent
 
 _LOOK = 0.02
 _LAST_WORDS = 2.0
 """Seconds in which a cancelled request says that it was, and is settled."""
 
 _FLUSH = 0.5
-
-_ORPHAN = Drain(limit=0.5, linger=0.0)
-"""What a worker does whose parent was killed."""
-_ORPHAN_GONE = 2.2
 
 
 class DrainServer(uvicorn.Server):
@@ -48,12 +43,11 @@ class DrainServer(uvicorn.Server):
         self._ready = ready
         self._closed = closed
         self._order: Drain | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
         self._log = logging.getLogger("plugin.worker")
 
-    def serve_told_by(self, control: socket.socket, listener: socket.socket) -> None:
-        """Serve `listener` until `control` brings the order to drain, or its other end is gone."""
-        self._control = control
+    def serve_told_by(self, parent: "Parent", listener: socket.socket) -> None:
+        """Serve `listener` until `parent` gives the order to drain, or is gone."""
+        self._parent = parent
         self.run(sockets=[listener])
 
     def drain(self, order: Drain) -> None:
@@ -70,10 +64,15 @@ class DrainServer(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Begin to serve, and to listen to the parent."""
-        self._loop = asyncio.get_running_loop()
-        threading.Thread(target=self._listen, name="control", daemon=True).start()
+        loop = asyncio.get_running_loop()
         await super().startup(sockets)
+        self._parent.obeyed_by(lambda order: loop.call_soon_threadsafe(self.drain, order))
         self._ready()
+
+    async def on_tick(self, counter: int) -> bool:
+        """Ten times a second, from the event loop: the parent sees that it goes round."""
+        self._parent.sign()
+        return await super().on_tick(counter)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Stop accepting, wait for what is under way, cut short what takes too long."""
@@ -91,7 +90,8 @@ class DrainServer(uvicorn.Server):
 
     async def _wait(self, until: Callable[[], float], done: Callable[[], bool]) -> None:
         # uvicorn tells nobody that a connection has ended.
-        while time.monotonic() < until() and not done():  # noqa: ASYNC110
+        while time.monotonic() < until() and not done():
+            self._parent.sign()
             await asyncio.sleep(_LOOK)
 
     def _stop_accepting(self, sockets: list[socket.socket]) -> None:
@@ -140,20 +140,6 @@ class DrainServer(uvicorn.Server):
             for connection in self.server_state.connections
             if isinstance(connection, HttpToolsProtocol)
         ]
-
-    def _listen(self) -> None:
-        """Hear the parent's orders; when it is gone, end soon whatever happens."""
-        assert self._loop is not None  # noqa: S101 - for the type checker
-        # A parent that is killed before it has read what we said resets the connection.
-        with contextlib.suppress(OSError), self._control.makefile("rb") as lines:
-            for line in lines:
-                self._loop.call_soon_threadsafe(self.drain, Drain.read(line))
-        try:
-            self._loop.call_soon_threadsafe(self.drain, _ORPHAN)
-        except RuntimeError:
-            return  # it has ended
-        time.sleep(_ORPHAN_GONE)
-        os._exit(1)
 
 
 def _waits_for_a_request(connection: HttpToolsProtocol) -> bool:

@@ -1,8 +1,6 @@
 """`plugin serve` and `plugin up`: check everything first, then listen until told to stop."""
 
-import errno
 import os
-import socket
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
@@ -83,13 +81,14 @@ def _serve(
 ) -> None:
     import threading
 
+    from plugin.cli.listening import listen
     from plugin.cli.service import Service
     from plugin.settings import load, unknown_names
 
     asked = load()
     for line in unknown_names(os.environ):
         typer.echo(f"warning: {line}", err=True)
-    with _bind(asked.host, asked.port) as listener:
+    with listen(asked.host, asked.port, asked.data_dir, signals.wake) as listener:
         settings = asked.model_copy(update={"port": listener.getsockname()[1]})
 
         def serving(key: str | None) -> None:
@@ -100,36 +99,6 @@ def _serve(
             ).start()
 
         Service(listener, settings, asked, signals).run(first, serving, wants_key=wants_key)
-
-
-def _bind(host: str, port: int) -> socket.socket:
-    from plugin.errors import CannotRun
-
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((host, port))
-        listener.listen(2048)
-    except OSError as error:
-        listener.close()
-        raise CannotRun(_why_not(error, host, port)) from None
-    return listener
-
-
-def _why_not(error: OSError, host: str, port: int) -> str:
-    match error.errno:
-        case errno.EADDRINUSE:
-            return (
-                f"port {port} on {host} is in use; stop what listens there, or choose another with "
-                "PLUGIN_PORT or --port"
-            )
-        case errno.EACCES:
-            return (
-                f"port {port} is not allowed for this user; choose one from 1024 on (PLUGIN_PORT)"
-            )
-        case _:
-            return f"{host} is no address of this machine ({error.strerror}); set PLUGIN_HOST"
 
 
 def log_config(level: str) -> dict[str, Any]:

@@ -14,35 +14,33 @@ from plugin.auth.keys import KeyStore
 from plugin.cli.drain_order import AT_STOP, Drain
 from plugin.cli.drain_server import DrainServer
 from plugin.cli.ledger import note_act
+from plugin.cli.parent import Parent
 from plugin.cli.terminal import CANNOT_RUN, FINE
-from plugin.cli.worker import tell
 from plugin.errors import CannotRun
 from plugin.settings import Settings
 from plugin.storage.database import open_blocking
 from plugin.storage.migrate import prepare
 
 
-def run(
-    settings: Settings, control: socket.socket, listener: socket.socket, *, wants_key: bool
-) -> int:
+def run(settings: Settings, parent: Parent, listener: socket.socket, *, wants_key: bool) -> int:
     """Serve; the exit code of the process. With `wants_key` there is a first API key then."""
     try:
         prepare(settings.data_dir, settings.database)
         key = _first_key(settings) if wants_key else None
         layer = Draining(create_app(settings, ledger_beside=True))
     except CannotRun as error:
-        tell(control, cannot=error.detail)
+        parent.tell(cannot=error.detail)
         return CANNOT_RUN
-    tell(control, checked=True)
+    parent.tell(checked=True)
     server = DrainServer(
         _configuration(settings, layer),
         layer,
-        ready=lambda: tell(control, ready=True, key=key),
-        closed=lambda: tell(control, closed=True),
+        ready=lambda: parent.tell(ready=True, key=key),
+        closed=lambda: parent.tell(closed=True),
     )
     asked = Drain(settings.drain_seconds, AT_STOP, settings.drain_delay)
     signal.signal(signal.SIGTERM, lambda *_: server.drain(asked))
-    server.serve_told_by(control, listener)
+    server.serve_told_by(parent, listener)
     return FINE
 
 

@@ -70,18 +70,27 @@ def write(directory: Path, standing: Standing) -> None:
 
 def read(directory: Path) -> Standing | None:
     """How it stands; None where no service runs."""
+    if not _is_held(directory):
+        return None
+    try:
+        return Standing(**json.loads((directory / FILE).read_bytes()))
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def was_killed(directory: Path) -> bool:
+    """Whether the last service there ended without a word, so that its workers may still end."""
+    return (directory / FILE).exists() and not _is_held(directory)
+
+
+def _is_held(directory: Path) -> bool:
     import fcntl
 
     try:
         with (directory / LOCK).open() as lock:
             fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
-        pass
+        return True
     except OSError:
-        return None
-    else:
-        return None
-    try:
-        return Standing(**json.loads((directory / FILE).read_bytes()))
-    except (OSError, ValueError, TypeError):
-        return None
+        return False
+    return False

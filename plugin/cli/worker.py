@@ -1,16 +1,16 @@
 """A worker: one process that serves the listening socket of its parent.
 
 Started as `python -m plugin.cli.worker CONTROL`, a file descriptor. Through that it is given the
-socket and its settings, tells that it is ready or why it cannot be, and hears when to end.
+socket and its settings, tells that it is ready or why it cannot be, shows that it lives, and hears
+when to end.
 """
 
-import json
 import pickle
 import signal
 import socket
 import struct
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from plugin.settings import Settings
@@ -28,12 +28,15 @@ def main() -> None:
     for unheard in (signal.SIGINT, signal.SIGHUP, signal.SIGUSR2):
         signal.signal(unheard, signal.SIG_IGN)
     from plugin.cli import service_app
+    from plugin.cli.parent import Parent
 
+    parent = Parent(control)
     try:
         listener, settings, wants_key = _order(control)
     except OSError:
         return  # the parent has ended instead
-    sys.exit(service_app.run(settings, control, listener, wants_key=wants_key))
+    parent.watch(listener)
+    sys.exit(service_app.run(settings, parent, listener, wants_key=wants_key))
 
 
 def send_order(
@@ -43,14 +46,6 @@ def send_order(
     order = pickle.dumps((settings, wants_key))
     socket.send_fds(control, [LENGTH.pack(len(order))], [listener.fileno()])
     control.sendall(order)
-
-
-def tell(control: socket.socket, **said: Any) -> None:
-    """Say something to the parent, who may be gone."""
-    try:
-        control.sendall(json.dumps(said).encode() + b"\n")
-    except OSError:
-        return
 
 
 def _order(control: socket.socket) -> "tuple[socket.socket, Settings, bool]":

@@ -2,6 +2,8 @@
 
 import json
 import os
+import re
+import select
 import socket
 import subprocess
 import sys
@@ -9,6 +11,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from plugin.cli.drain_order import Drain, at_once
+from plugin.cli.parent import WHERE
 from plugin.cli.worker import send_order
 
 if TYPE_CHECKING:
@@ -19,6 +22,11 @@ COMMAND = (sys.executable, "-P", "-m", "plugin.cli.worker")
 _SPARE = 8.0
 """Seconds that a worker has for its end beyond the time that it is given for requests."""
 _EXIT = 5.0
+_ACCOUNT = 0.5
+"""Seconds for which one that hangs is asked where."""
+_FRAMES = 4
+_FRAME = re.compile(rb'  File "(?:.*/)?([^"/]*/[^"/]*)", line (\d+) in (\S+)')
+"""A line of the account: the file with its folder, the line, the function."""
 
 
 class WorkerProcess:
@@ -37,13 +45,14 @@ class WorkerProcess:
             )
         self.control = ours
         self.pid = self._process.pid
-        self.began = time.monotonic()
+        self.began = self.heard = time.monotonic()
         self.checked = self.ready = self.closed = False
         self.ended: int | None = None
         self.cannot: str | None = None
         self.key: str | None = None
         self.overdue = float("inf")
         self._rest = b""
+        self._frames = list[str]()
 
     def begin(
         self, listener: socket.socket, settings: "Settings", *, wants_key: bool = False
@@ -63,9 +72,13 @@ class WorkerProcess:
         if not got:
             self._reap()
             return
+        self.heard = time.monotonic()
         *lines, self._rest = (self._rest + got).split(b"\n")
         for line in lines:
-            self._take(json.loads(line))
+            if line.startswith(b"{"):
+                self._take(json.loads(line))
+            elif frame := _FRAME.match(line):
+                self._frames.append((b"%b:%b in %b" % frame.groups()).decode(errors="replace"))
 
     def drain(self, order: Drain) -> None:
         """Tell it to end. One that does not serve yet just ends."""
@@ -81,6 +94,15 @@ class WorkerProcess:
     def hurry(self) -> None:
         """Tell it to end without waiting for anything."""
         self.drain(at_once())
+
+    def account(self) -> str:
+        """Where it hangs, innermost first, as far as it can still tell."""
+        self._process.send_signal(WHERE)
+        deadline = time.monotonic() + _ACCOUNT
+        while self.ended is None and (left := deadline - time.monotonic()) > 0:
+            if select.select([self.control], [], [], left)[0]:
+                self.hear()
+        return ", from ".join(self._frames[:_FRAMES])
 
     def kill(self) -> None:
         """End it in spite of itself, if it has not ended."""

@@ -21,6 +21,12 @@ _READY, _CLOSED = 60.0, 5.0
 """Seconds in which a worker must be ready to serve, and must have stopped accepting."""
 _STEADY = 5.0  # after so many seconds a death is no longer one of a row
 _LONGEST_PAUSE = 30.0
+_LOOK = 1.0
+"""Seconds after which we look at least who gives no sign of life."""
+_ABSENT = 5.0
+"""Seconds after which it was we who heard nobody: stopped, or busy otherwise."""
+MOST = 60
+"""Processes at once, those that end their answers too: so many can share counts, and commands."""
 _TWICE = 0.5
 """Signals closer together than this are one: a terminal and a wrapper may both pass it on."""
 
@@ -38,6 +44,7 @@ class Workers:
         self._leaving = list[WorkerProcess]()
         self._failures = 0
         self._not_before = 0.0
+        self._looked = time.monotonic()
         self._log = logging.getLogger("plugin.workers")
         self._selector = selectors.DefaultSelector()
         self._selector.register(signals.wake, selectors.EVENT_READ)
@@ -74,8 +81,8 @@ class Workers:
         return None
 
     def pump(self, seconds: float) -> None:
-        """Take what happens within `seconds`, at least one event."""
-        for key, _ in self._selector.select(max(0.0, min(seconds, self._due()))):
+        """Take what happens next, in a second at most."""
+        for key, _ in self._selector.select(max(0.0, min(seconds, self._due(), _LOOK))):
             if key.data is None:
                 self.heard += self._signals.taken()
             else:
@@ -85,6 +92,7 @@ class Workers:
             self._log.warning("worker %d does not end and is killed", worker.pid)
             worker.kill()
             self._gone(worker)
+        self._end_the_silent(now)
         if now >= self._not_before and not self.stopping:
             for _ in range(self._wanted - len(self._serving)):
                 self._serving.append(self._new(self.settings))
@@ -96,6 +104,7 @@ class Workers:
         """
         old = list(self._serving)
         for number in range(settings.workers):
+            self._make_room()
             new = self._new(settings)
             self._until(new, lambda new=new: new.ready)  # type: ignore[misc]
             if not new.ready:
@@ -135,6 +144,23 @@ class Workers:
                     worker.hurry()
             self.heard = []
 
+    def _end_the_silent(self, now: float) -> None:
+        """End those whose event loop no longer goes round."""
+        absent, self._looked = now - self._looked > _ABSENT, now
+        for worker in list(self._serving):
+            if absent:
+                worker.heard = now
+            patience = self.settings.hang_seconds
+            if now - worker.heard < (patience if worker.ready else max(patience, _READY)):
+                continue
+            where = worker.account() or "it cannot tell where"
+            self._log.error(
+                "worker %d gave no sign of life for %d s and is ended; its event loop hangs: %s",
+                *(worker.pid, patience, where),
+            )
+            worker.kill()
+            self._gone(worker)
+
     def _new(self, settings: "Settings") -> WorkerProcess:
         worker = WorkerProcess()
         self._admit(worker, settings)
@@ -145,6 +171,21 @@ class Workers:
     ) -> None:
         self._selector.register(worker.control, selectors.EVENT_READ, worker)
         worker.begin(self._listener, settings or self.settings, wants_key=wants_key)
+
+    def _make_room(self) -> None:
+        """Wait for those that leave, for as long as at a stop, then cut the oldest short."""
+        deadline = time.monotonic() + self.settings.drain_seconds
+        while len(self._serving) + len(self._leaving) >= MOST and not self.stopping:
+            if time.monotonic() >= deadline:
+                oldest = self._leaving[0]
+                self._log.warning(
+                    "worker %d still answers, and makes room: %d processes are the most",
+                    *(oldest.pid, MOST),
+                )
+                oldest.hurry()
+                self._until(oldest, lambda: False)
+            else:
+                self.pump(1.0)
 
     def _until(
         self, worker: WorkerProcess, found: Callable[[], bool], seconds: float = _READY

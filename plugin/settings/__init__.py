@@ -110,7 +110,13 @@ class Settings(Offer):
     port: int = Field(
         default=8000, ge=0, le=65535, description="a port from 0 to 65535 (0: any free one)"
     )
-    workers: int = Field(default=1, ge=1, le=256, description="a number of processes from 1 to 256")
+    workers: int = Field(default=1, ge=1, le=32, description="a number of processes from 1 to 32")
+    hang_seconds: int = Field(
+        default=60,
+        ge=5,
+        le=3600,
+        description="how long a worker may show no life before it is replaced, 5 to 3600 seconds",
+    )
     drain_seconds: int = Field(
         default=30,
         ge=0,

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from plugin.cli import serve
+from plugin.cli import listening
 
 Start = Callable[..., "subprocess.Popen[str]"]
 
@@ -284,7 +284,8 @@ def test_a_setting_that_is_not_known_is_a_warning(start: Start) -> None:
 
 def test_a_port_below_1024_is_explained() -> None:
     error = PermissionError(13, "Permission denied")
-    assert "choose one from 1024 on" in serve._why_not(error, "127.0.0.1", 80)
+    said = listening._why_not(error, "127.0.0.1", 80, Path("data"))
+    assert "choose one from 1024 on" in said
 
 
 def test_the_first_answer_waits_for_nobody(start: Start) -> None:

@@ -1,6 +1,8 @@
 """The workers as their parent keeps them, with processes that do what a test tells them."""
 
 import logging
+import os
+import signal
 import socket
 import sys
 import time
@@ -8,6 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 from plugin.cli import service_file, worker_process, workers
 from plugin.cli.drain_order import Drain
@@ -15,10 +18,11 @@ from plugin.cli.service_file import Standing
 from plugin.cli.signals import Signals
 from plugin.cli.worker_process import WorkerProcess
 from plugin.cli.workers import Workers
+from plugin.gate import counter_file
 from plugin.settings import Settings
 
 FAKE = """
-import os, pickle, socket, sys, time
+import os, pickle, select, socket, sys, time
 control = socket.socket(fileno=int(sys.argv[1]))
 head, _, *_ = socket.recv_fds(control, 4, 1)
 if not head:
@@ -31,6 +35,10 @@ if how == "cannot":
 if how == "dies":
     sys.exit(7)
 control.sendall(b'{"checked": true}\\n{"ready": true, "key": "k"}\\n')
+while how == "signs":
+    control.sendall(b'{"alive": true}\\n')
+    if select.select([control], [], [], 0.1)[0]:
+        break
 control.recv(1000)
 control.sendall(b'{"closed": true}\\n')
 if how == "stays":
@@ -155,6 +163,53 @@ def test_one_that_does_not_end_is_killed(
     assert time.monotonic() - began < 10
     assert not pool._leaving
     assert "does not end and is killed" in caplog.text
+
+
+def test_one_that_shows_no_life_is_ended_and_the_others_stay(
+    pool: Workers, told: Told, caplog: pytest.LogCaptureFixture
+) -> None:
+    told("signs")
+    assert start(pool) is None
+    [stays] = pids(pool)[1:]
+    pumped(pool, lambda: all(worker.ready for worker in pool._serving))
+    pool.settings = pool.settings.model_copy(update={"hang_seconds": 2})
+    hangs = pool._serving[0]
+    os.kill(hangs.pid, signal.SIGSTOP)
+    pumped(pool, lambda: hangs not in pool._serving and len(pool._serving) == 2)
+    assert stays in pids(pool)
+    assert f"worker {hangs.pid} gave no sign of life for 2 s" in caplog.text
+    pumped(pool, lambda: all(worker.ready for worker in pool._serving))
+
+
+def test_nobody_is_ended_for_what_was_not_heard_meanwhile(pool: Workers, told: Told) -> None:
+    told("signs")
+    assert start(pool) is None
+    pool.settings = pool.settings.model_copy(update={"hang_seconds": 2})
+    before = pids(pool)
+    for worker in pool._serving:
+        worker.heard -= 100
+    pool._looked -= 100  # it was the parent that was stopped
+    pool._end_the_silent(time.monotonic())
+    assert pids(pool) == before
+
+
+def test_who_still_answers_makes_room_where_there_are_too_many(
+    pool: Workers, told: Told, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    told("stays")
+    monkeypatch.setattr(workers, "MOST", 3)
+    assert start(pool) is None
+    assert pool.replace(settings(2), lambda: None) is None
+    assert len(pool._serving) + len(pool._leaving) <= 3
+    assert "still answers, and makes room: 3 processes are the most" in caplog.text
+
+
+def test_as_many_as_a_round_needs_can_share_counts() -> None:
+    [most] = [one.le for one in Settings.model_fields["workers"].metadata if hasattr(one, "le")]
+    commands = 4
+    assert most < workers.MOST <= counter_file.WORKERS - commands
+    with pytest.raises(ValidationError):
+        settings(most + 1)
 
 
 def test_a_second_signal_hurries(
