@@ -5,13 +5,14 @@ request takes one of three lanes:
 
 * public: https to an address of the open internet, on port 443 or an unprivileged one;
 * loopback: http or https to this machine, spelled as such, when the client was built to allow it;
-* trusted: an origin that the operator named in a setting, wherever it lies.
+* trusted: an origin that the operator named in a setting, wherever it lies. Streams of this lane
+  go over connections of our own (`ways`), which cost a fraction.
 """
 
 import asyncio
 import json
 from collections.abc import AsyncIterable, AsyncIterator, Collection, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
@@ -19,16 +20,18 @@ from typing import TYPE_CHECKING, Any, Self
 from plugin.errors import SourceUnavailable
 from plugin.outbound import urls
 from plugin.outbound.sessions import Lane, open_session, sendable, told_apart
+from plugin.outbound.streamed import Pace, Streamed
 from plugin.outbound.trail import carried
+from plugin.outbound.ways import Way, Ways, over
 
 if TYPE_CHECKING:
     from aiohttp import ClientResponse, ClientSession, ClientTimeout
     from aiohttp.abc import AbstractResolver
     from yarl import URL
 
+__all__ = ["Fetched", "GuardedClient", "Limits", "Pace", "Streamed"]
+
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
-_MOST_WAYS = 100
-"""Paths of trusted origins that are remembered ready to be used."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,14 +50,6 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
-    """How long one stream may take, in seconds: between two pieces, and in all if that is given."""
-
-    idle: float
-    total: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Fetched:
     """An answer, whole. `url` is the address after redirects; header names are in lower case."""
 
@@ -62,19 +57,6 @@ class Fetched:
     status: int
     headers: Mapping[str, str]
     body: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Streamed:
-    """An answer that is still coming: its head, and its body piece by piece, as it came.
-
-    Neither is touched: header names and values are the upstream's bytes, a compressed body stays
-    compressed. `pieces` raises `SourceUnavailable` when the answer breaks off.
-    """
-
-    status: int
-    headers: Sequence[tuple[bytes, bytes]]
-    pieces: AsyncIterator[bytes]
 
 
 class GuardedClient:
@@ -98,7 +80,8 @@ class GuardedClient:
         self._resolver = resolver
         self._sessions: dict[tuple[Lane, bool], ClientSession] = {}
         self._timeouts: dict[Pace | None, ClientTimeout] = {}
-        self._ways: dict[tuple[str, str], tuple[URL, ClientSession]] = {}
+        self._ways = Ways(self._limits.connect)
+        self._usual = Pace(self._limits.idle)
 
     async def __aenter__(self) -> Self:
         return self
@@ -108,9 +91,10 @@ class GuardedClient:
 
     async def close(self) -> None:
         """Close every connection."""
-        sessions, self._sessions, self._ways = self._sessions, {}, {}
+        sessions, self._sessions = self._sessions, {}
         for session in sessions.values():
             await session.close()
+        await self._ways.close()
 
     async def get_json(self, url: str, params: Mapping[str, str] | None = None) -> Any:
         """The JSON value that a GET answers with 2xx.
@@ -167,8 +151,7 @@ class GuardedClient:
         """Raise `AddressRefused` for a URL that `request` and `stream` would not open."""
         self._lane(urls.parse(url, None))
 
-    @asynccontextmanager
-    async def stream(
+    def stream(
         self,
         method: str,
         origin: str,
@@ -177,7 +160,7 @@ class GuardedClient:
         headers: Sequence[tuple[bytes, bytes]],
         body: AsyncIterable[bytes] | bytes | None = None,
         pace: Pace | None = None,
-    ) -> AsyncIterator[Streamed]:
+    ) -> AbstractAsyncContextManager[Streamed]:
         """Send one request as it is and hand on the answer as it comes; follows no redirect.
 
         `target` is path and query as they shall stand on the wire. Nothing is added to `headers`
@@ -185,7 +168,23 @@ class GuardedClient:
         stream may be as long as it likes, if it does not fall silent (`Limits.idle`), or as its
         `pace` says.
         """
-        url, session = self._way(origin, target)
+        way = self._ways.known(method, origin, target) or self._found(method, origin, target)
+        quick = None if way is None else over(way, headers, body, pace or self._usual)
+        return quick or self._guarded(method, origin, target, headers, body, pace)
+
+    @asynccontextmanager
+    async def _guarded(
+        self,
+        method: str,
+        origin: str,
+        target: str,
+        headers: Sequence[tuple[bytes, bytes]],
+        body: AsyncIterable[bytes] | bytes | None,
+        pace: Pace | None,
+    ) -> AsyncIterator[Streamed]:
+        """A stream of any lane."""
+        url = urls.with_target(urls.parse(origin, None), target)
+        session = self._session(self._lane(url), bare=True)
         with told_apart(url, "did not answer in time"):
             response = await session.request(
                 method,
@@ -202,16 +201,12 @@ class GuardedClient:
         finally:
             response.close()
 
-    def _way(self, origin: str, target: str) -> "tuple[URL, ClientSession]":
-        known = self._ways.get((origin, target))
-        if known is not None:
-            return known
+    def _found(self, method: str, origin: str, target: str) -> Way | None:
+        """The way to a trusted origin; None where addresses have to be looked at."""
         url = urls.with_target(urls.parse(origin, None), target)
-        lane = self._lane(url)
-        way = url, self._session(lane, bare=True)
-        if lane is Lane.TRUSTED and len(self._ways) < _MOST_WAYS:
-            self._ways[origin, target] = way
-        return way
+        if self._resolver is not None or self._lane(url) is not Lane.TRUSTED:
+            return None
+        return self._ways.find(method, origin, target, url)
 
     def _timeout(self, pace: Pace | None) -> "ClientTimeout":
         if pace not in self._timeouts:
