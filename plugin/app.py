@@ -40,10 +40,12 @@ from plugin.api.v1 import (
 )
 from plugin.auth.caller import Caller
 from plugin.errors import CannotRun
-from plugin.gate.admission import Admission, Gate
+from plugin.gate.admission import Admission
+from plugin.gate.telemetry import Telemetry
 from plugin.gate.traces import Traces, open_traces
 from plugin.operations import Access, access_of, discover
 from plugin.services import (
+    Services,
     fixed_keys,
     model_aliases,
     model_ids,
@@ -92,31 +94,22 @@ def create_app(settings: Settings | None = None, *, ledger_beside: bool = False)
     watched = _Watched(paths, Traffic(), traces)
     guarded = (*GPT_API, *FOR_OPERATORS, *operations)
 
+    opened = _Opened(records)
     app = FastAPI(
         openapi_url=None,
         docs_url=None,
         redoc_url=None,
-        lifespan=_lifespan(settings, records, _scopes(guarded), watched, beside=ledger_beside),
+        lifespan=_lifespan(settings, opened, _scopes(guarded), watched, beside=ledger_beside),
     )
     for router in (*doors, *guarded):
         app.include_router(router)
 
-    def authenticate(headers: Iterable[tuple[bytes, bytes]]) -> Caller:
-        caller: Caller = app.state.services.authenticate(headers)
-        return caller
-
-    def admit(
-        caller: Caller, action: str, door: str, request_id: str
-    ) -> Admission | Awaitable[Admission]:
-        gate: Gate = app.state.services.gate
-        return gate.admit(caller, action, door, request_id)
-
     # From the inside out: a request passes the last one first.
-    service: ASGIApp = Gateway(app, route_table(app, public), authenticate, admit)
+    table = route_table(app, public)
+    service: ASGIApp = Gateway(app, table, opened.authenticate, opened.admit)
     service = BodyLimit(service, settings.body_limit, _limits_of_uploads(settings))
-    kept = _Records(app, records)
     return RequestLog(
-        service, kept, time.perf_counter, traces=watched.traces, traffic=watched.traffic
+        service, opened, time.perf_counter, traces=watched.traces, traffic=watched.traffic
     )
 
 
@@ -129,18 +122,31 @@ class _Watched:
     traces: Traces | None
 
 
-class _Records:
-    """Where the record of a request goes: to the access log and the figures."""
+class _Opened:
+    """What the layers ask of what the lifespan opens, found without a look-up."""
 
-    def __init__(self, app: FastAPI, access_log: AccessLog | None) -> None:
-        self._app = app
-        self._access_log = access_log
+    __slots__ = ("access_log", "services", "telemetry")
+
+    def __init__(self, access_log: AccessLog | None) -> None:
+        self.access_log = access_log
+        self.services: Services
+        self.telemetry: Telemetry
+
+    def authenticate(self, headers: Iterable[tuple[bytes, bytes]]) -> Caller:
+        """See `Authenticate`."""
+        return self.services.authenticate(headers)
+
+    def admit(
+        self, caller: Caller, action: str, door: str, request_id: str
+    ) -> Admission | Awaitable[Admission]:
+        """See `Admit`."""
+        return self.services.gate.admit(caller, action, door, request_id)
 
     def write(self, record: dict[str, object], exchange: Exchange) -> None:
         """Take the record of a request that has ended, at once."""
-        if self._access_log is not None:
-            self._access_log.write(record)
-        self._app.state.telemetry.record(record, exchange.way, admitted=exchange.admitted)
+        if self.access_log is not None:
+            self.access_log.write(record)
+        self.telemetry.record(record, exchange.way, admitted=exchange.admitted)
 
 
 def _version() -> str:
@@ -215,7 +221,7 @@ def _access_log(settings: Settings) -> AccessLog | None:
 
 def _lifespan(
     settings: Settings,
-    records: AccessLog | None,
+    opened: _Opened,
     scopes: Collection[str],
     watched: _Watched,
     *,
@@ -223,6 +229,7 @@ def _lifespan(
 ) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        records = opened.access_log
         if records is not None:
             records.start()
         try:
@@ -231,6 +238,7 @@ def _lifespan(
                 open_telemetry(settings, services, watched.public, watched.traffic) as telemetry,
             ):
                 app.state.services, app.state.telemetry = services, telemetry
+                opened.services, opened.telemetry = services, telemetry
                 yield
         finally:
             if records is not None:

@@ -5,6 +5,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import BinaryIO
 
 import orjson
@@ -95,8 +96,14 @@ class JsonLines(logging.Formatter):
 
 
 def _line(moment: float, entry: dict[str, object]) -> bytes:
-    time = datetime.fromtimestamp(moment, UTC).isoformat(timespec="milliseconds")
-    return orjson.dumps({"time": time, **entry}, default=str, option=orjson.OPT_APPEND_NEWLINE)
+    second, milliseconds = divmod(int(moment * 1000), 1000)
+    line = {"time": f"{_second(second)}.{milliseconds:03d}+00:00", **entry}
+    return orjson.dumps(line, default=str, option=orjson.OPT_APPEND_NEWLINE)
+
+
+@lru_cache(2)
+def _second(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 
 def _pieces(lines: Iterator[bytes]) -> Iterator[bytes]:

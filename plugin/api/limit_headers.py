@@ -9,7 +9,7 @@ from math import ceil
 from typing import NamedTuple
 
 from plugin.gate.counters import Level
-from plugin.gate.limits import Limit
+from plugin.gate.limits import Limit, Shape
 from plugin.gate.refusals import Standing
 
 _UNITS = {
@@ -36,10 +36,9 @@ Headers = list[tuple[bytes, bytes]]
 
 
 class _Form(NamedTuple):
-    """What is the same in the answers to all calls that meet limits of these labels and caps."""
+    """What is the same in the answers to all calls that meet the same limits."""
 
     policy: tuple[bytes, bytes]
-    limits: tuple[Limit, ...]
     places: tuple[int, ...] | None
     """Where their levels are among those of all steps; None: at the same places."""
     ends: tuple[bool, ...]
@@ -48,11 +47,15 @@ class _Form(NamedTuple):
     """The pattern of what is told of all of them."""
     of_measures: tuple[tuple[int, ...], ...]
     """Which of them are of each of `_MEASURES`."""
+    caps: tuple[tuple[bytes, bytes], ...]
+    """OpenAI's header for the cap of each."""
 
 
 def limit_headers(standing: Sequence[Standing], *, openai: bool) -> Headers:
     """The headers of an answer; with `openai` its six are there even where there is no limit."""
-    levels = [level for one in standing for level in one.levels]
+    levels: Sequence[Level] = standing[0].levels if standing else ()
+    if len(standing) > 1:
+        levels = [level for one in standing for level in one.levels]
     if not levels:
         return [header for one in _NO_LIMIT.values() for header in one] if openai else []
     form = _form_of(standing)
@@ -61,18 +64,18 @@ def limit_headers(standing: Sequence[Standing], *, openai: bool) -> Headers:
     headers = [form.policy, (b"ratelimit", form.levels % _values(form, levels))]
     for measure, found in zip(_MEASURES, form.of_measures, strict=True):
         if found:
-            headers += _tightest(measure, found, form.limits, levels)
+            headers += _tightest(measure, found, form, levels)
         elif openai:
             headers += _NO_LIMIT[measure]
     return headers
 
 
 _REMEMBERED = 1_000
-_forms: dict[tuple[tuple[tuple[str, ...], tuple[int, ...]], ...], _Form] = {}
+_forms: dict[tuple[Shape, ...], _Form] = {}
 
 
 def _form_of(standing: Sequence[Standing]) -> _Form:
-    key = tuple([(one.plan.labels, one.plan.caps) for one in standing])
+    key = tuple([one.plan.shape for one in standing])
     form = _forms.get(key)
     if form is None:
         if len(_forms) >= _REMEMBERED:
@@ -83,16 +86,16 @@ def _form_of(standing: Sequence[Standing]) -> _Form:
 
 def _values(form: _Form, levels: Sequence[Level]) -> tuple[int, ...]:
     values = list[int]()
-    for level, ends in zip(levels, form.ends, strict=True):
-        values.append(level.left)
+    for (left, reset), ends in zip(levels, form.ends, strict=True):
+        values.append(left)
         if ends:
-            values.append(ceil(level.reset))
+            values.append(ceil(reset))
     return tuple(values)
 
 
 def _form(standing: Sequence[Standing]) -> _Form:
-    labels = [label for one in standing for label in one.plan.labels]
-    limits = [limit for one in standing for limit in one.plan.limits]
+    labels = [label for one in standing for label in one.plan.shape.labels]
+    limits = [limit for one in standing for limit in one.plan.shape.limits]
     # what is met at both steps is told as it stands after the later one
     met = {label: place for place, label in enumerate(labels)}
     places = tuple(met.values())
@@ -100,13 +103,16 @@ def _form(standing: Sequence[Standing]) -> _Form:
     policy = ", ".join(map(_policy, met, told)).encode()
     return _Form(
         (b"ratelimit-policy", policy),
-        told,
         None if places == tuple(range(len(labels))) else places,
         tuple(limit.period in _WINDOWS for limit in told),
         ", ".join(map(_level, met, told)).encode(),
         tuple(
             tuple(place for place, limit in enumerate(told) if limit.measure == measure)
             for measure in _MEASURES
+        ),
+        tuple(
+            (f"x-ratelimit-limit-{limit.measure}".encode(), b"%d" % (limit.cap or 0))
+            for limit in told
         ),
     )
 
@@ -120,14 +126,12 @@ def _level(label: str, limit: Limit) -> str:
     return f'"{label}";r=%d{";t=%d" if limit.period in _WINDOWS else ""}'
 
 
-def _tightest(
-    measure: str, found: Sequence[int], limits: Sequence[Limit], levels: Sequence[Level]
-) -> Headers:
+def _tightest(measure: str, found: Sequence[int], form: _Form, levels: Sequence[Level]) -> Headers:
     """OpenAI's three, for the limit with the least left."""
-    place = found[0] if len(found) == 1 else min(found, key=lambda place: levels[place].left)
-    level = levels[place]
-    values = (b"%d" % (limits[place].cap or 0), b"%d" % level.left, _duration(level.reset))
-    return list(zip(_NAMES[measure], values, strict=True))
+    place = found[0] if len(found) == 1 else min([(levels[at].left, at) for at in found])[1]
+    left, reset = levels[place]
+    _, remaining, until = _NAMES[measure]
+    return [form.caps[place], (remaining, b"%d" % left), (until, _duration(reset))]
 
 
 def _duration(seconds: float) -> bytes:

@@ -106,28 +106,34 @@ class Exchange(Trail):
                 message["headers"] += limit_headers(self.standing, openai=openai)
         elif message["type"] == "http.response.body":
             self.size += len(message.get("body", b""))
-            if self.admission is not None and not message.get("more_body", False):
-                self.settle(WHOLE)
+            if self.admission is not None:
+                if message.get("more_body", False):
+                    self.admission.streams()
+                else:
+                    self.settle(WHOLE)
         await self._send(message)
 
     def settle(self, ended: str) -> None:
         """Tell the gate how it ended, the first time; `notes` may know better than `ended`."""
-        if self.admission is None:
+        admission = self.admission
+        if admission is None:
             return
+        self.admission, self.admitted = None, True
+        noted = self._noted(ended) if self.notes else Ending(self.status, ended)
+        units = admission.settle(noted, self.way)
+        if units:
+            self.notes["units"] = units
+
+    def _noted(self, ended: str) -> Ending:
         note = self.notes.get
-        ending = Ending(
+        return Ending(
             self.status,
             note("ended", ended),  # type: ignore[arg-type]
             note("tokens_in", 0),  # type: ignore[arg-type]
             note("tokens_out", 0),  # type: ignore[arg-type]
             note("model"),  # type: ignore[arg-type]
             note("answered_by"),  # type: ignore[arg-type]
-            self.way,
         )
-        units = self.admission.settle(ending)
-        if units:
-            self.notes["units"] = units
-        self.admission, self.admitted = None, True
 
     def failed(self, answer: Problem, what: str = "refused") -> None:
         """Remember the error that it is answered with, or breaks off with, before that is sent."""

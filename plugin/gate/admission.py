@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import replace
 from typing import NamedTuple, Protocol
 
 import orjson
@@ -46,6 +45,9 @@ class Book(Protocol):
     def amended(self, number: int, call: Call) -> None:
         """More is known of it."""
 
+    def flush(self) -> None:
+        """Have on the disk what was let through."""
+
     def settled(self, number: int, call: Call, outcome: Outcome) -> None:
         """It has ended."""
 
@@ -59,8 +61,6 @@ class Ending(NamedTuple):
     tokens_out: int = 0
     model: str | None = None
     answered_by: str | None = None
-    way: Sequence[Mapping[str, object]] = ()
-    """What happened meanwhile; see `Trail`."""
 
 
 class Gate:
@@ -207,10 +207,10 @@ class Admission:
         gate, call = self._gate, self._call
         plan = gate.at_model(call, model)
         price, units = gate.prices.of(model), 0
-        if plan.by_size or not price.is_free:
+        if plan.shape.by_size or not price.is_free:
             most = bound()
             units = price.of(*most)
-            plan = replace(plan, takes=plan.takes_for(sum(most), units))
+            plan = Plan(plan.shape, plan.subjects, plan.takes_for(sum(most), units))
         found = gate.take(plan)
         if isinstance(found, Refusal):
             found = await self._turn(plan, found)
@@ -219,6 +219,11 @@ class Admission:
         self._call = call._replace(model=model, reserved=call.reserved + units)
         if gate.book is not None:
             gate.book.amended(self._number, self._call)
+
+    def streams(self) -> None:
+        """A piece of the answer goes out before the last: that it was let in is written first."""
+        if self._gate.book is not None:
+            self._gate.book.flush()
 
     async def _turn(self, plan: Plan, refusal: Refusal) -> Taken:
         begun = time.perf_counter()
@@ -230,10 +235,10 @@ class Admission:
         finally:
             self._waited += time.perf_counter() - begun
 
-    def settle(self, ending: Ending) -> int:
+    def settle(self, ending: Ending, way: Sequence[Mapping[str, object]] = ()) -> int:
         """The call has ended: give back what it did not need, and write it down.
 
-        Gives the units that it cost.
+        `way` is what happened meanwhile (see `Trail`). Gives the units that it cost.
         """
         if self._settled:
             return 0
@@ -249,7 +254,7 @@ class Admission:
         if gate.queue is not None:
             gate.queue.freed()
         if gate.book is not None:
-            self._write(gate.book, ending, units)
+            self._write(gate.book, ending, units, way)
         return units
 
     def _units_of_model(self, ending: Ending, *, failed: bool) -> int:
@@ -262,17 +267,19 @@ class Admission:
     def _settle(self, plan: Plan, taken: Taken, ending: Ending, units: int) -> None:
         if not taken.takes:
             return
-        actual: Sequence[int] = plan.ones
-        if self._refused_by is not None or plan.by_size:
+        actual: Sequence[int] = plan.shape.ones
+        if self._refused_by is not None or plan.shape.by_size:
             used = {"tokens": ending.tokens_in + ending.tokens_out, "units": units}
             usual = 0 if self._refused_by is not None else 1
             actual = [
                 min(take.cost, used.get(limit.measure, usual))
-                for limit, take in zip(plan.limits, taken.takes, strict=True)
+                for limit, take in zip(plan.shape.limits, taken.takes, strict=True)
             ]
         self._gate.counters.settle(taken, actual)
 
-    def _write(self, book: Book, ending: Ending, units: int) -> None:
+    def _write(
+        self, book: Book, ending: Ending, units: int, way: Sequence[Mapping[str, object]]
+    ) -> None:
         call = self._call
         if call.model is None and ending.model is not None:
             call = call._replace(model=ending.model)
@@ -284,28 +291,29 @@ class Admission:
             int((time.perf_counter() - self._started) * _MICROSECONDS),
             ending.ended,
             ending.answered_by,
-            self._detail(ending.way),
+            self._detail(way),
         )
         book.settled(self._number, call, outcome)
 
     def _detail(self, way: Sequence[Mapping[str, object]]) -> str | None:
-        """What the gate decided and why, where there is something to tell."""
-        told: dict[str, object] = {}
-        left = {
-            label: level.left
-            for plan, levels in self.standing
-            for label, limit, level in zip(plan.labels, plan.limits, levels, strict=True)
-            if limit.measure != "concurrent"
-        }
-        if left:
-            told["left"] = left
+        """What the gate decided and why, where there is something to tell, as JSON."""
+        left = ",".join([_left(one) for one in self.standing if one.plan.shape.told])
+        told = f'{{"left":{{{left}}}}}' if left else None
+        if not (way or self._waited or self._refused_by):
+            return told
+        more: dict[str, object] = orjson.loads(told or "{}")
         if way:
-            told["way"] = way
+            more["way"] = way
         if self._waited:
-            told["waited_ms"] = round(self._waited * 1000)
+            more["waited_ms"] = round(self._waited * 1000)
         if self._refused_by is not None:
-            told["refused_by"] = self._refused_by.label
-        return orjson.dumps(told).decode() if told else None
+            more["refused_by"] = self._refused_by.label
+        return orjson.dumps(more).decode()
+
+
+def _left(one: Standing) -> str:
+    levels, shape = one.levels, one.plan.shape
+    return shape.telling % tuple([levels[at].left for at in shape.told])
 
 
 def _named(plan: Plan, refusal: Refusal) -> Limit:

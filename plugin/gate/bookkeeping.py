@@ -38,7 +38,8 @@ async def open_books(directory: Path, url: str, *, ledger_beside: bool) -> Async
             writer = open_writer(directory, url)
             stack.push_async_callback(asyncio.to_thread, writer.close)
             caught_up = writer.flush
-        journal = stack.enter_context(Journal(directory / DIRECTORY, time.time))
+        later = asyncio.get_running_loop().call_soon
+        journal = stack.enter_context(Journal(directory / DIRECTORY, time.time, later=later))
         tending = asyncio.create_task(journal.keep())
         try:
             yield Books(journal, caught_up)

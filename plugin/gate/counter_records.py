@@ -61,17 +61,18 @@ class Window:
                     buckets[at] = 0
         file.places[self._newest], file.places[self._total] = slot, total
 
-    def add(self, units: int) -> None:
-        """Take so much at the time that somebody last looked."""
+    def take(self, units: int, cap: int, left: int, now: float) -> Level:
+        """Take so much, so that so much is left of `cap`: see `left`, which comes first."""
         self._add(self.slot, units)
+        return self.level(cap, left, now)
 
     def _add(self, slot: int, units: int) -> None:
         self._file.buckets[self._first + slot % SLOTS] += units
         self._file.places[self._total] += units
 
     def charge(self, units: int) -> None:
-        """The same for what was used and never taken."""
-        self.add(units)
+        """So much was used, and never taken."""
+        self._add(self.slot, units)
 
     def level(self, cap: int, left: int, now: float) -> Level:
         """Where it stands with so much left of `cap`."""
@@ -125,8 +126,12 @@ class Running:
         """What is left."""
         return cap - self._file.places[self._total]
 
-    def add(self, units: int) -> None:
-        """So much more is under way in this worker."""
+    def take(self, units: int, _cap: int, left: int, _now: float) -> Level:
+        """So much more is under way in this worker, so that so much is left."""
+        self._add(units)
+        return Level(left)
+
+    def _add(self, units: int) -> None:
         places = self._file.places
         places[self._mine] += units
         places[self._total] += units
@@ -140,7 +145,7 @@ class Running:
 
     def settle(self, _slot: int, cost: int, _used: int) -> None:
         """A call that took `cost` has ended."""
-        self.add(-cost)
+        self._add(-cost)
 
     def bury(self, place: int) -> None:
         """A worker is gone: nothing of it is under way."""
@@ -176,8 +181,12 @@ class Budget:
         places = self._file.places
         return cap - places[self._used] - places[self._reserved]
 
-    def add(self, units: int) -> None:
-        """Reserve so much."""
+    def take(self, units: int, _cap: int, left: int, _now: float) -> Level:
+        """Reserve so much, so that so much is left."""
+        self._add(units)
+        return Level(left)
+
+    def _add(self, units: int) -> None:
         places = self._file.places
         places[self._mine] += units
         places[self._reserved] += units
@@ -192,7 +201,7 @@ class Budget:
 
     def settle(self, _slot: int, cost: int, used: int) -> None:
         """End a call that reserved `cost` and used so much."""
-        self.add(-cost)
+        self._add(-cost)
         self.charge(used)
 
     def bury(self, place: int) -> None:

@@ -12,8 +12,7 @@ from typing import Any, Literal, NamedTuple, Protocol
 Kind = Literal["window", "running", "budget"]
 
 
-@dataclass(frozen=True, slots=True)
-class Take:
+class Take(NamedTuple):
     """What one call takes of one count. `period` is in seconds, of a window."""
 
     name: str

@@ -29,6 +29,9 @@ class Journal:
 
     The lock on its newest part tells others that the worker lives. A part of `part_size` bytes is
     followed by the next. `memory` is how many bytes may wait before it is no longer `healthy`.
+
+    With `later`, which has something done at the end of this step of the event loop, what was let
+    through is written then: a call that ends in the same step is one entry, that of its end.
     """
 
     def __init__(
@@ -39,6 +42,7 @@ class Journal:
         name: str | None = None,
         part_size: int = 64 * 1024 * 1024,
         memory: int = 4 * 1024 * 1024,
+        later: Callable[[Callable[[], None]], object] | None = None,
     ) -> None:
         self.name = name or _name(clock())
         self._directory = directory
@@ -49,6 +53,8 @@ class Journal:
         self._part = 1
         self._size = 0
         self._size_when_lost: int | None = None
+        self._later = later
+        self._fresh: dict[int, Call] = {}
         self._waiting = bytearray()
         self._failing = False
         self._file: int | None = None
@@ -77,16 +83,30 @@ class Journal:
     def opened(self, call: Call) -> int:
         """A call was let through; gives the number that it has in this journal."""
         self._number += 1
-        self._write(line_of(["o", self._number, *call]))
+        self._fresh[self._number] = call
+        if self._later is None:
+            self.flush()
+        elif len(self._fresh) == 1:
+            self._later(self.flush)
         return self._number
 
     def amended(self, number: int, call: Call) -> None:
         """More is known of a call that is under way, such as its model and what was reserved."""
-        self._write(line_of(["o", number, *call]))
+        if number in self._fresh:
+            self._fresh[number] = call
+        else:
+            self._write(line_of(["o", number, *call]))
 
     def settled(self, number: int, call: Call, outcome: Outcome) -> None:
         """A call has ended; once for each, before the last byte of its answer."""
+        self._fresh.pop(number, None)
         self._write(line_of(["s", number, *call, *outcome]))
+
+    def flush(self) -> None:
+        """Write what was let through in this step: before any byte of an answer that goes on."""
+        if self._fresh:
+            fresh, self._fresh = self._fresh, {}
+            self._write(b"".join([line_of(["o", number, *call]) for number, call in fresh.items()]))
 
     def act(self, kind: str, subject: str, detail: Mapping[str, Any], by: str = "operator") -> None:
         """Somebody did something to the service: `kind` such as "key created"."""
@@ -114,6 +134,7 @@ class Journal:
 
     def close(self) -> None:
         """Write what waits and let go: from now on the worker counts as gone."""
+        self.flush()
         self.tend()
         if self._waiting:
             log.error("%d bytes of the journal %s are lost", len(self._waiting), self.name)

@@ -1,6 +1,6 @@
 """Which limits there are, and which of them a call meets: found once, then remembered."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Literal, TypeVar, get_args
@@ -23,8 +23,9 @@ MOST = 2**32 - 1
 MOST_OF_A_BUDGET = 2**62
 
 _SECONDS = {"second": 1.0, "minute": 60.0, "day": 86_400.0}
-_REMEMBERED = 20_000
+_REMEMBERED = 4_096
 _Key = TypeVar("_Key")
+_Value = TypeVar("_Value")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +61,11 @@ class Limit:
         parts = (self.scope, self.measure, self.period)
         return "-".join(part for part in parts if part != "none")
 
-    def counter(self, month: str) -> str:
-        """The name of its count; a budget of a month has one for each."""
+    def counter(self, month: str, subject: str | None = None) -> str:
+        """The name of its count, for a subject of its own; a budget of a month has one for each."""
         period = month if self.period == "month" else self.period
-        return f"{self.scope}:{self.measure}:{period}:{self.subject}"
+        subject = self.subject if subject is None else subject
+        return f"{self.scope}:{self.measure}:{period}:{subject}"
 
 
 DEFAULTS = (Limit("key", EACH, "concurrent", "none", 256),)
@@ -91,6 +93,41 @@ def month_of(moment: float) -> str:
     return datetime.fromtimestamp(moment, UTC).strftime("%Y-%m")
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Shape:
+    """What is the same for all calls that meet the same limits at one step, whoever sends them."""
+
+    limits: tuple[Limit, ...] = ()
+    prefixes: tuple[str, ...] = ()
+    """What the names of their counts begin with; the subjects of the call follow."""
+    by_size: bool = False
+    """Whether tokens or units are among them."""
+    labels: tuple[str, ...] = ()
+    caps: tuple[int, ...] = ()
+    ones: tuple[int, ...] = ()
+    """What a call uses of them if none goes by size."""
+    told: tuple[int, ...] = ()
+    """Those of which the ledger says what was left: all but what is under way."""
+    telling: str = ""
+    """How it says it, as JSON: a pattern for what is left of those."""
+
+    @classmethod
+    def of(cls, limits: tuple[Limit, ...], prefixes: tuple[str, ...]) -> "Shape":
+        """The shape of some limits."""
+        labels = tuple(limit.label for limit in limits)
+        told = tuple(at for at, limit in enumerate(limits) if limit.measure != "concurrent")
+        return cls(
+            limits,
+            prefixes,
+            any(limit.measure in {"tokens", "units"} for limit in limits),
+            labels,
+            tuple(limit.cap or 0 for limit in limits),
+            (1,) * len(limits),
+            told,
+            ",".join(f'"{labels[at]}":%d' for at in told),
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """The limits that a call meets at one step, each for its actual subject, and what it takes.
@@ -99,23 +136,24 @@ class Plan:
     are known only with the call: see `takes_for`.
     """
 
-    limits: tuple[Limit, ...] = ()
-    takes: tuple[Take, ...] = ()
-    by_size: bool = False
-    """Whether tokens or units are among them."""
-    labels: tuple[str, ...] = ()
-    ones: tuple[int, ...] = ()
-    """What a call uses of them if none goes by size."""
-    caps: tuple[int, ...] = ()
+    shape: Shape
+    subjects: tuple[str, ...]
+    takes: tuple[Take, ...]
+
+    @property
+    def limits(self) -> tuple[Limit, ...]:
+        """The limits, each for the subject of this call."""
+        both = zip(self.shape.limits, self.subjects, strict=True)
+        return tuple(replace(limit, subject=subject) for limit, subject in both)
 
     def takes_for(self, tokens: int, units: int) -> tuple[Take, ...]:
         """The same for a call that may need so many tokens, and cost so many units."""
-        if not self.by_size:
+        if not self.shape.by_size:
             return self.takes
         costs = {"tokens": tokens, "units": units}
         return tuple(
-            Take(take.name, take.kind, take.cap, costs.get(limit.measure, 1), take.period)
-            for limit, take in zip(self.limits, self.takes, strict=True)
+            take._replace(cost=costs.get(limit.measure, 1))
+            for limit, take in zip(self.shape.limits, self.takes, strict=True)
         )
 
 
@@ -134,8 +172,13 @@ class Limits:
         for limit in sorted(self.all, key=_by_patience):
             group = self._groups.setdefault((limit.scope, limit.measure, limit.period), {})
             group[limit.subject] = limit
+        self._named = {
+            scope: frozenset(limit.subject for limit in self.all if limit.scope == scope)
+            for scope in SCOPES
+        }
         self._admissions: dict[tuple[str, str], Plan] = {}
         self._of_models: dict[tuple[str, str, str], Plan] = {}
+        self._shapes: dict[tuple[str, ...], Shape] = {}
 
     def in_month(self, month: str) -> "Limits":
         """The same limits in another month."""
@@ -146,13 +189,17 @@ class Limits:
         plan = self._admissions.get((caller, action))
         if plan is None:
             price = self._prices.of(action).call
-            plan = self._plan(
-                limit
-                for limit in self._meeting({"key": caller, "operation": action})
-                if limit.measure in {"requests", "concurrent"}
-                or (limit.measure == "units" and price)
-            )
-            plan = replace(plan, takes=plan.takes_for(0, price))
+            names = self._name("key", caller), action if price else self._name("operation", action)
+            shape = self._shapes.get(names)
+            if shape is None:
+                met = (
+                    limit
+                    for limit in self._meeting({"key": caller, "operation": action})
+                    if limit.measure in {"requests", "concurrent"}
+                    or (limit.measure == "units" and price)
+                )
+                shape = self._remember_shape(names, met)
+            plan = self._plan(shape, {"all": EACH, "key": caller, "operation": action}, price)
             _remember(self._admissions, (caller, action), plan)
         return plan
 
@@ -160,14 +207,19 @@ class Limits:
         """What it meets once its model is known: everything that was not asked before."""
         plan = self._of_models.get((caller, action, model))
         if plan is None:
-            subjects = {"key": caller, "operation": action, "model": model}
-            plan = self._plan(
-                limit
-                for limit in self._meeting(subjects)
-                if limit.scope == "model"
-                or limit.measure == "tokens"
-                or (limit.measure == "units" and not self._prices.of(model).is_free)
-            )
+            names = self._name("key", caller), self._name("operation", action), model
+            subjects = {"all": EACH, "key": caller, "operation": action, "model": model}
+            shape = self._shapes.get(names)
+            if shape is None:
+                met = (
+                    limit
+                    for limit in self._meeting(subjects)
+                    if limit.scope == "model"
+                    or limit.measure == "tokens"
+                    or (limit.measure == "units" and not self._prices.of(model).is_free)
+                )
+                shape = self._remember_shape(names, met)
+            plan = self._plan(shape, subjects)
             _remember(self._of_models, (caller, action, model), plan)
         return plan
 
@@ -186,13 +238,30 @@ class Limits:
             if subject is not None and limit is not None and limit.cap is not None:
                 yield replace(limit, subject=subject)
 
-    def _plan(self, limits: Iterable[Limit]) -> Plan:
-        found = tuple(limits)
-        takes = tuple(self.take(limit) for limit in found)
-        by_size = any(limit.measure in {"tokens", "units"} for limit in found)
-        labels = tuple(limit.label for limit in found)
-        caps = tuple(take.cap for take in takes)
-        return Plan(found, takes, by_size, labels, (1,) * len(found), caps)
+    def _name(self, scope: Scope, subject: str) -> str:
+        """What stands for a subject where it is like all others that no limit names."""
+        return subject if subject in self._named[scope] else EACH
+
+    def _remember_shape(self, names: tuple[str, ...], met: Iterable[Limit]) -> Shape:
+        limits = tuple(met)
+        prefixes = tuple(limit.counter(self.month, "") for limit in limits)
+        shape = Shape.of(limits, prefixes)
+        _remember(self._shapes, names, shape)
+        return shape
+
+    def _plan(self, shape: Shape, by_scope: Mapping[str, str], units: int = 0) -> Plan:
+        """`units` are what a call costs, whatever it asks."""
+        subjects = tuple([by_scope[limit.scope] for limit in shape.limits])
+        takes = tuple(
+            [
+                Take(prefix + subject, limit.kind, limit.cap or 0, 1, limit.seconds)
+                for limit, prefix, subject in zip(
+                    shape.limits, shape.prefixes, subjects, strict=True
+                )
+            ]
+        )
+        plan = Plan(shape, subjects, takes)
+        return Plan(shape, subjects, plan.takes_for(0, units)) if shape.by_size else plan
 
 
 def _by_patience(limit: Limit) -> int:
@@ -201,7 +270,7 @@ def _by_patience(limit: Limit) -> int:
     return len(order) if limit.measure == "concurrent" else order.index(limit.period)
 
 
-def _remember(plans: dict[_Key, Plan], key: _Key, plan: Plan) -> None:
-    if len(plans) >= _REMEMBERED:
-        plans.clear()
-    plans[key] = plan
+def _remember(known: dict[_Key, _Value], key: _Key, value: _Value) -> None:
+    if len(known) >= _REMEMBERED:
+        known.clear()
+    known[key] = value

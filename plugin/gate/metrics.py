@@ -11,7 +11,7 @@ from typing import Any
 from plugin.gate import telemetry_names as names
 from plugin.gate.admission import REPLAYED, WHOLE
 from plugin.gate.figure_files import FigureFile, gather
-from plugin.gate.figures import Figures
+from plugin.gate.figures import Figures, Labels
 
 log = logging.getLogger(__name__)
 
@@ -57,27 +57,32 @@ class Metrics:
         self._samples = samples
         self._at_last = at_last
         self._counted = Figures()
+        self._labels: dict[tuple[str, str | None, int | None], Labels] = {}
         self._file: FigureFile | None = None
         self._failing = False
 
     def record(self, record: Mapping[str, Any]) -> None:
         """Take in the record of a request, at once."""
-        path, status = record["path"], record["status"]
-        door = self._door(path)
-        method = record["method"]
-        labels = (
-            door,
-            method if method in _METHODS else OTHER,
-            path or OTHER,
-            f"{status // 100}xx" if status else "none",
-        )
+        asked = record["method"], record["path"], record["status"]
+        labels = self._labels.get(asked)
+        if labels is None:
+            labels = self._labels_of(*asked)
         self._counted.observe(names.REQUESTS, labels, record["ms"] / 1000)
         if "limit" in record:
-            self._counted.count(names.REFUSALS, (record["limit"], door))
+            self._counted.count(names.REFUSALS, (record["limit"], labels[0]))
         if "units" in record:
             self._counted.count(names.UNITS, (self._model(record.get("model")),), record["units"])
         if "model" in record:
             self._call(record)
+
+    def _labels_of(self, method: str, path: str | None, status: int | None) -> Labels:
+        """The labels of a request; remembered for methods that there are, as paths are routes'."""
+        kind = f"{status // 100}xx" if status else "none"
+        if method not in _METHODS:
+            return self._door(path), OTHER, path or OTHER, kind
+        labels = self._door(path), method, path or OTHER, kind
+        self._labels[method, path, status] = labels
+        return labels
 
     def tend(self) -> None:
         """Write the figures down, for the other workers to read; every second or so."""

@@ -64,11 +64,11 @@ class SharedCounters:
             ]
             if lefts and min(lefts) < 0:
                 return _refusal(takes, found, lefts, now)
-            levels, held = [], []
-            for count, take, left in zip(found, takes, lefts, strict=True):
-                count.add(take.cost)
-                levels.append(count.level(take.cap, left, now))
-                held.append((count, count.slot))
+            levels = [
+                count.take(take.cost, take.cap, left, now)
+                for count, take, left in zip(found, takes, lefts, strict=True)
+            ]
+            held = [(count, count.slot) for count in found]
         finally:
             file.release()
         return Taken(takes, levels, held)

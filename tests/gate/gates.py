@@ -33,6 +33,9 @@ class Notes:
     def settled(self, number: int, call: Call, outcome: Outcome) -> None:
         self.settled_calls.append((number, call, outcome))
 
+    def flush(self) -> None:
+        """All of it is at hand at once."""
+
     @property
     def only(self) -> tuple[Call, Outcome]:
         """The one call that was opened and settled, once."""

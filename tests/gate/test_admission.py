@@ -34,7 +34,7 @@ def left(admission: Admission) -> dict[str, int]:
     return {
         label: level.left
         for plan, levels in admission.standing
-        for label, level in zip(plan.labels, levels, strict=True)
+        for label, level in zip(plan.shape.labels, levels, strict=True)
     }
 
 

@@ -47,7 +47,7 @@ def test_where_nothing_was_set_the_default_holds_and_can_be_lifted() -> None:
 def test_the_longest_wait_is_asked_first_and_what_runs_last() -> None:
     day = Limit("operation", "*", "requests", "day", 9)
     plan = limits(ALL, EACH_KEY, day).at_admission("k", "a")
-    assert plan.labels == (
+    assert plan.shape.labels == (
         *("operation-requests-day", "key-requests-minute", "all-requests-second"),
         "key-concurrent",
     )
@@ -55,12 +55,12 @@ def test_the_longest_wait_is_asked_first_and_what_runs_last() -> None:
 
 def test_a_model_is_met_with_its_tokens_when_it_is_known() -> None:
     found = limits(MODEL, TOKENS, EACH_KEY)
-    assert "model-requests-day" not in found.at_admission("k", "a").labels
+    assert "model-requests-day" not in found.at_admission("k", "a").shape.labels
     plan = found.at_model("k", "a", "m")
-    assert set(plan.labels) == {"model-requests-day", "key-tokens-minute"}
+    assert set(plan.shape.labels) == {"model-requests-day", "key-tokens-minute"}
     costs = {take.name: take.cost for take in plan.takes_for(tokens=77, units=5)}
     assert costs == {"model:requests:day:m": 1, "key:tokens:minute:k": 77}
-    assert found.at_model("k", "a", "other").labels == ("key-tokens-minute",)
+    assert found.at_model("k", "a", "other").shape.labels == ("key-tokens-minute",)
 
 
 def test_units_are_met_only_where_something_costs_some() -> None:
@@ -68,9 +68,9 @@ def test_units_are_met_only_where_something_costs_some() -> None:
     found = limits(BUDGET, prices=prices)
     (budget, _) = found.at_admission("k", "a").takes
     assert budget == Take("key:units:2026-11:k", "budget", 900, 40)
-    assert "key-units-month" not in found.at_admission("k", "free").labels
-    assert "key-units-month" in found.at_model("k", "free", "m").labels
-    assert found.at_model("k", "a", "free").labels == ()
+    assert "key-units-month" not in found.at_admission("k", "free").shape.labels
+    assert "key-units-month" in found.at_model("k", "free", "m").shape.labels
+    assert found.at_model("k", "a", "free").shape.labels == ()
 
 
 def test_a_new_month_has_new_budgets_and_the_same_windows() -> None:
