@@ -112,7 +112,7 @@ class JwtAuth:
             raise Refused("signature", "its signature was not made with the key of its issuer")
         grant = claims.check(parts.claims, issuer.audience, now)
         caller = Caller(
-            _caller_id(issuer.name, grant.subject), grant.subject, grant.scopes & self._scopes
+            caller_id(issuer.name, grant.subject), grant.subject, grant.scopes & self._scopes
         )
         return _Verdict(caller, grant.expires, issuer, parts.key_id, key)
 
@@ -123,7 +123,13 @@ def _without_key(issuer: Issuer) -> Refused:
     return Refused(rule, reason) if settled is None else Undecided(rule, reason, settled)
 
 
-def _caller_id(issuer: str, subject: str) -> str:
+def caller_id(issuer: str, subject: str) -> str:
     """Stable, of one length, without personal data; API keys never begin like it."""
     named = json.dumps([issuer, subject]).encode()
     return _ID_PREFIX + hashlib.sha256(named).hexdigest()[:_ID_LENGTH]
+
+
+def is_caller_id(text: str) -> bool:
+    """Whether it may be the id of a caller with a token."""
+    rest = text.removeprefix(_ID_PREFIX)
+    return rest != text and len(rest) == _ID_LENGTH and set(rest) <= set("0123456789abcdef")

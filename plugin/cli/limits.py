@@ -3,20 +3,19 @@
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
 from plugin.cli.ledger import note_act
+from plugin.cli.limit_arguments import cap_of, named, subject_of, which_limit
 
 if TYPE_CHECKING:
     from plugin.gate.counters import Level
-    from plugin.gate.limits import Identity, Limit
+    from plugin.gate.limits import Limit
     from plugin.gate.limits_store import LimitStore
     from plugin.gate.shared_counters import SharedCounters
     from plugin.settings import Settings
-
-_UNLIMITED = "unlimited"
 
 Measure = Annotated[
     str, typer.Argument(metavar="MEASURE", help="requests, tokens, concurrent or units.")
@@ -31,7 +30,10 @@ Per = Annotated[
 ]
 All = Annotated[bool, typer.Option("--all", help="For all calls together.")]
 Key = Annotated[
-    str | None, typer.Option(metavar="ID", help="For a key (`plugin keys list`); '*': for each.")
+    str | None,
+    typer.Option(
+        metavar="ID", help="For a key (`plugin keys list`) or a token's caller; '*': for each."
+    ),
 ]
 Model = Annotated[str | None, typer.Option(metavar="ID", help="For a model; '*': for each.")]
 Operation = Annotated[
@@ -88,11 +90,11 @@ def set_(  # noqa: PLR0913 - each option is a scope
     from plugin.settings import load
 
     settings = load()
-    which = _which(settings, measure, per, _subject(key, model, operation, everything=all_))
-    limit = Limit(*which, _cap(cap, which))
+    which = which_limit(settings, measure, per, subject_of(key, model, operation, everything=all_))
+    limit = Limit(*which, cap_of(cap, which))
     with _store(settings) as store:
         store.set(limit)
-    note_act(settings, "limit set", _named(which), cap=limit.cap)
+    note_act(settings, "limit set", named(which), cap=limit.cap)
     typer.echo(f"{_whose(limit)}: {amount(limit)}")
 
 
@@ -110,106 +112,12 @@ def unset(
     from plugin.settings import load
 
     settings = load()
-    which = _which(settings, measure, per, _subject(key, model, operation, everything=all_))
+    which = which_limit(settings, measure, per, subject_of(key, model, operation, everything=all_))
     with _store(settings) as store:
         if not store.unset(which):
             raise CannotRun("there is no such limit; `plugin limits show` lists what was set")
-    note_act(settings, "limit unset", _named(which))
+    note_act(settings, "limit unset", named(which))
     typer.echo("unset")
-
-
-def _subject(
-    key: str | None, model: str | None, operation: str | None, *, everything: bool
-) -> tuple[str, str]:
-    from plugin.errors import CannotRun
-    from plugin.gate.limits import EACH
-
-    given = {
-        "key": key,
-        "model": model,
-        "operation": operation,
-        "all": EACH if everything else None,
-    }
-    found = [(scope, subject) for scope, subject in given.items() if subject is not None]
-    if len(found) != 1:
-        raise CannotRun("say for whom: one of --all, --key ID, --model ID, --operation ID")
-    return found[0]
-
-
-def _which(
-    settings: "Settings", measure: str, per: str | None, subject: tuple[str, str]
-) -> "Identity":
-    """The limit that is meant; raises `CannotRun` for one that there cannot be."""
-    from plugin.errors import CannotRun
-    from plugin.gate.limits import MEASURES, PERIODS
-
-    if measure not in MEASURES:
-        raise CannotRun(f"{measure!r} cannot be limited; what can is {', '.join(MEASURES)}")
-    if measure == "concurrent" and per not in {None, "none"}:
-        raise CannotRun("concurrent requests are counted at any moment: leave --per away")
-    if measure != "concurrent" and per is None:
-        raise CannotRun(f"say --per: one of {', '.join(PERIODS)} (none: used up for good)")
-    if per is not None and per not in PERIODS:
-        raise CannotRun(f"--per {per} is no period; the periods are {', '.join(PERIODS)}")
-    _check_subject(settings, *subject)
-    return cast("Identity", (*subject, measure, per or "none"))
-
-
-def _check_subject(settings: "Settings", scope: str, subject: str) -> None:
-    from plugin.errors import CannotRun
-    from plugin.gate.limits import EACH
-
-    if subject == EACH:
-        return
-    known, where = _known(settings, scope)
-    if subject not in known:
-        raise CannotRun(f"there is no {scope} {subject!r}; {where}")
-
-
-def _known(settings: "Settings", scope: str) -> tuple[Sequence[str], str]:
-    """The subjects that there are, and where to find them."""
-    from plugin.app import actions
-    from plugin.services import model_ids
-
-    if scope == "model":
-        models = model_ids(settings)
-        return models, f"the models are {', '.join(models) or 'none'}"
-    if scope == "operation":
-        return actions(settings), f"the operations are {', '.join(actions(settings))}"
-    return _keys(settings), "`plugin keys list` shows the ids"
-
-
-def _keys(settings: "Settings") -> Sequence[str]:
-    import time
-
-    from plugin.auth.keys import KeyStore
-    from plugin.storage.database import open_blocking
-    from plugin.storage.migrate import prepare
-
-    prepare(settings.data_dir, settings.database)
-    engine = open_blocking(settings.database)
-    try:
-        return [record.id for record in KeyStore(engine, time.time).list()]
-    finally:
-        engine.dispose()
-
-
-def _named(which: "Identity") -> str:
-    scope, subject, measure, period = which
-    return f"{scope} {subject} {measure} {period}"
-
-
-def _cap(text: str, which: "Identity") -> int | None:
-    from plugin.errors import CannotRun
-    from plugin.gate.limits import MOST, MOST_OF_A_BUDGET
-
-    if text == _UNLIMITED:
-        return None
-    most = MOST_OF_A_BUDGET if which[3] in {"month", "none"} else MOST
-    digits = text.replace("_", "").replace(",", "")
-    if not digits.isascii() or not digits.isdigit() or int(digits[:20]) > most:
-        raise CannotRun(f"{text!r} is no cap: give a number from 0 to {most}, or {_UNLIMITED}")
-    return int(digits)
 
 
 @contextmanager

@@ -3,8 +3,8 @@
 import csv
 import json
 import sys
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from enum import Enum
 from typing import TYPE_CHECKING, Annotated
@@ -59,6 +59,8 @@ class Usage:
     monthly: bool
     by: Sequence[str]
     lines: Sequence[Line]
+    ids: Mapping[str, str] = field(default_factory=dict)
+    """Of callers, by what they are called."""
 
     @property
     def total(self) -> Line:
@@ -108,17 +110,22 @@ def usage(  # noqa: PLR0913 - a command has many options
 
     groups = _groups(by)
     first, last = _span(since, until, monthly=monthly)
-    with open_ledger(load()) as database:
-        lines = _lines(database, first, last, groups, monthly=monthly)
-    found = Usage(first, last, monthly, groups, lines)
+    settings = load()
+    issuers = [one.issuer for one in settings.jwt_issuers]
+    with open_ledger(settings) as database:
+        found = _found(database, first, last, groups)
+        names = _names(database, issuers, found) if "key" in groups else {}
+    lines = _lines(found, groups, names, monthly=monthly)
+    ids = {name: id_ for id_, name in names.items()}
+    used = Usage(first, last, monthly, groups, lines, ids)
     if as_json:
-        _print_json(found)
+        _print_json(used)
     elif as_csv:
-        _print_csv(found)
+        _print_csv(used)
     else:
         from plugin.cli.usage_chart import print_usage
 
-        print_usage(found, chart.value)
+        print_usage(used, chart.value)
 
 
 def _groups(given: str | None) -> list[str]:
@@ -155,14 +162,26 @@ def _day(text: str | None, option: str) -> date | None:
         raise CannotRun(f"{option} {text} is no day; write one such as 2026-11-23") from None
 
 
-def _lines(
-    database: "Engine", first: date, last: date, groups: Sequence[str], *, monthly: bool
-) -> list[Line]:
+def _found(
+    database: "Engine", first: date, last: date, groups: Sequence[str]
+) -> "Sequence[Balance]":
     from plugin.gate.ledger_reader import balances
 
     days = ((first - _EPOCH).days, (last - _EPOCH).days)
-    found = balances(database, *days, [_GROUPS[name] for name in groups])
-    names = _names(database) if "key" in groups else {}
+    return balances(database, *days, [_GROUPS[name] for name in groups])
+
+
+def _names(
+    database: "Engine", issuers: Sequence[str], found: "Sequence[Balance]"
+) -> Mapping[str, str]:
+    from plugin.cli.callers import names
+
+    return names(database, issuers, {balance.key for balance in found if balance.key})
+
+
+def _lines(
+    found: "Sequence[Balance]", groups: Sequence[str], names: Mapping[str, str], *, monthly: bool
+) -> list[Line]:
     parts: dict[tuple[str, tuple[str, ...]], list[Balance]] = {}
     for balance in found:
         period = (_EPOCH + timedelta(days=balance.day)).strftime(FORM[monthly])
@@ -177,27 +196,19 @@ def _summed(period: str, groups: tuple[str, ...], part: "Sequence[Balance | Line
     return Line(period, groups, *sums)
 
 
-def _name(balance: "Balance", group: str, names: dict[str, str]) -> str:
+def _name(balance: "Balance", group: str, names: Mapping[str, str]) -> str:
     value: str = getattr(balance, _GROUPS[group]) or "-"
     return names.get(value, value) if group == "key" else value
-
-
-def _names(database: "Engine") -> dict[str, str]:
-    """What keys are called; one whose name another has as well goes by its id too."""
-    import time
-
-    from plugin.auth.keys import KeyStore
-
-    named = {record.id: record.name for record in KeyStore(database, time.time).list()}
-    several = {name for name in named.values() if [*named.values()].count(name) > 1}
-    return {key: f"{name} ({key})" if name in several else name for key, name in named.items()}
 
 
 def _print_json(found: Usage) -> None:
     rows = [
         {
             "period": line.period,
-            **dict(zip(found.by, line.groups, strict=True)),
+            **(groups := dict(zip(found.by, line.groups, strict=True))),
+            **(
+                {"key_id": found.ids.get(groups["key"], groups["key"])} if groups.get("key") else {}
+            ),
             **{measure: getattr(line, measure) for measure in MEASURES},
         }
         for line in found.lines

@@ -8,7 +8,7 @@ import orjson
 
 from plugin.auth.caller import Caller
 from plugin.errors import LimitReached, StorageUnavailable
-from plugin.gate.counters import Counters, Refusal, Taken
+from plugin.gate.counters import FAILURES, Counters, Refusal, Taken
 from plugin.gate.entries import Call, Outcome
 from plugin.gate.limits import Limit, Limits, Plan, month_of
 from plugin.gate.limits_store import WatchedLimits
@@ -23,6 +23,11 @@ _NOTHING = Taken((), (), ())
 _NOT_WRITTEN = (
     "This service cannot write its ledger, so it lets nobody in, and nothing was done; the call "
     "may be right. The operator must make room in PLUGIN_DATA_DIR; it goes on by itself then."
+)
+_NOT_COUNTED = (
+    "This service has no room to count this call against its limits, so it lets it not in, and "
+    "nothing was done; the call may be right. The operator must make room in PLUGIN_DATA_DIR, or "
+    "set fewer limits that count each key or model for itself; it goes on by itself then."
 )
 
 WHOLE = "whole"
@@ -131,7 +136,10 @@ class Gate:
         """Take everything that a plan says; refused where others wait for it: nobody overtakes."""
         if not plan.takes:
             return _NOTHING
-        found = self.counters.take(plan.takes)
+        try:
+            found = self.counters.take(plan.takes)
+        except FAILURES:
+            raise StorageUnavailable(_NOT_COUNTED) from None
         ahead = None if self.queue is None else self.queue.ahead(plan.takes)
         if ahead is None or isinstance(found, Refusal):
             return found
@@ -145,7 +153,10 @@ class Gate:
         return self._turn(self.queue, key, plan, refusal)
 
     async def _turn(self, queue: Queue, key: str, plan: Plan, refusal: Refusal) -> Taken:
-        found = await queue.wait(key, plan.takes, refusal)
+        try:
+            found = await queue.wait(key, plan.takes, refusal)
+        except FAILURES:
+            raise StorageUnavailable(_NOT_COUNTED) from None
         if isinstance(found, Refusal):
             raise self._refused(plan, found)
         return found

@@ -11,6 +11,9 @@ from typing import Any, Literal, NamedTuple, Protocol
 
 Kind = Literal["window", "running", "budget"]
 
+FAILURES = (OSError, OverflowError)
+"""What taking raises where there is no room for a new count; nothing was taken then."""
+
 
 class Take(NamedTuple):
     """What one call takes of one count. `period` is in seconds, of a window."""

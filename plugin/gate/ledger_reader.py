@@ -132,6 +132,13 @@ def calls_of(database: Engine, request_id: str) -> Sequence[Mapping[str, Any]]:
         return [dict(row) for row in connection.execute(wanted).mappings()]
 
 
+def last_name(database: Engine, caller_id: str) -> str | None:
+    """What a caller was called when it last called; None for one that is not in the ledger."""
+    wanted = select(ledger.c.caller_name).where(ledger.c.caller_id == caller_id)
+    with database.connect() as connection:
+        return connection.execute(wanted.order_by(ledger.c.time.desc()).limit(1)).scalar()
+
+
 def under_way(database: Engine) -> Sequence[Call]:
     """The calls that have not ended, as far as the journals were read."""
     with database.connect() as connection:

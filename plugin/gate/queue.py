@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from plugin.gate.counters import Counters, Refusal, Take, Taken
+from plugin.gate.counters import FAILURES, Counters, Refusal, Take, Taken
 
 _LOOK = 0.02
 """Seconds after which somebody looks again: another worker does not say when it is done."""
@@ -117,7 +117,8 @@ class Queue:
 
     def _give_back(self, waiter: _Waiter) -> None:
         """It got its turn in the very moment that it left."""
-        if waiter.answer.done() and not waiter.answer.cancelled():
+        done = waiter.answer.done() and not waiter.answer.cancelled()
+        if done and waiter.answer.exception() is None:
             answer = waiter.answer.result()
             if isinstance(answer, Taken):
                 self._counters.settle(answer, [0] * len(answer.takes))
@@ -147,7 +148,12 @@ class Queue:
         if waiter.answer.done():  # it has just left
             line.remove(waiter)
             return None
-        found = self._counters.take(waiter.takes)
+        try:
+            found = self._counters.take(waiter.takes)
+        except FAILURES as error:
+            line.remove(waiter)
+            waiter.answer.set_exception(error)
+            return None
         if isinstance(found, Refusal):
             waiter.refusal = found
             if found.take.name == name and self._helps(found):

@@ -80,7 +80,7 @@ def test_a_subject_keeps_its_id_and_shares_it_with_nobody(auth: JwtAuth) -> None
 
 def test_ids_do_not_run_together() -> None:
     pairs = [("a", "bc"), ("ab", "c"), ('a","b', "c"), ("a", 'b","c')]
-    assert len({jwt_module._caller_id(*pair) for pair in pairs}) == len(pairs)
+    assert len({jwt_module.caller_id(*pair) for pair in pairs}) == len(pairs)
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from plugin.auth.jwt import caller_id
 from plugin.cli import build
 from plugin.errors import CannotRun
 from plugin.gate.counters import Take
@@ -129,3 +130,11 @@ def test_what_is_set_and_unset_stands_in_the_ledger() -> None:
         ("limit set", "operation add_todo units month", {"cap": None}),
         ("limit unset", "all * requests minute", {}),
     ]
+
+
+def test_a_caller_with_a_token_can_have_a_limit() -> None:
+    caller = caller_id("https://id.example.com", "li")
+    _run("set", "requests", "7", "--per", "minute", "--key", caller)
+    assert [one["cap"] for one in _shown("--key", caller) if one["measure"] == "requests"] == [7]
+    with pytest.raises(CannotRun, match="there is no key"):
+        _run("set", "requests", "7", "--per", "minute", "--key", caller[:-1])

@@ -10,6 +10,7 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
+from plugin.auth.jwt import caller_id
 from plugin.auth.keys import KeyStore
 from plugin.cli import build
 from plugin.cli.usage import Line, Usage
@@ -102,6 +103,27 @@ def test_keys_of_one_name_are_told_apart(used: World) -> None:
     keys.create("Ann", ["*"], None)
     named = {row["key"] for row in shown("--by", "key")["rows"]}
     assert any(name.startswith("Ann (key_") for name in named)
+
+
+def test_who_has_a_token_is_its_subject_and_its_issuer(
+    used: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known, other = "https://id.example.com", "https://other.example"
+    given = [
+        call(6, caller_id=caller_id(known, "li\x1b[31m"), caller_name="li\x1b[31m"),
+        call(7, caller_id=caller_id(other, "li"), caller_name="li"),
+    ]
+    with used.journal() as journal:
+        for one in given:
+            journal.settled(journal.opened(one), one, outcome())
+    issuer = {"issuer": known, "audience": "us", "algorithm": "HS256", "key": "k" * 40}
+    monkeypatch.setenv("PLUGIN_JWT_ISSUERS", json.dumps([issuer]))
+    rows = shown("--by", "key")["rows"]
+    by_id = {row["key_id"]: row["key"] for row in rows}
+    assert by_id[given[0].caller_id] == "li�[31m at https://id.example.com"
+    # an issuer that is trusted no more: nobody can tell whose subject it was
+    assert by_id[given[1].caller_id] == given[1].caller_id
+    assert "Ann" in by_id.values()
 
 
 def test_csv_is_for_spreadsheets_and_no_formula(used: World) -> None:

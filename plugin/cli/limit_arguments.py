@@ -1,0 +1,110 @@
+"""Which limit somebody means who types it, or one line that says what can be meant."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, cast
+
+if TYPE_CHECKING:
+    from plugin.gate.limits import Identity
+    from plugin.settings import Settings
+
+_UNLIMITED = "unlimited"
+
+
+def subject_of(
+    key: str | None, model: str | None, operation: str | None, *, everything: bool
+) -> tuple[str, str]:
+    """The scope and the one in it that is meant."""
+    from plugin.errors import CannotRun
+    from plugin.gate.limits import EACH
+
+    given = {
+        "key": key,
+        "model": model,
+        "operation": operation,
+        "all": EACH if everything else None,
+    }
+    found = [(scope, subject) for scope, subject in given.items() if subject is not None]
+    if len(found) != 1:
+        raise CannotRun("say for whom: one of --all, --key ID, --model ID, --operation ID")
+    return found[0]
+
+
+def which_limit(
+    settings: "Settings", measure: str, per: str | None, subject: tuple[str, str]
+) -> "Identity":
+    """The limit that is meant; raises `CannotRun` for one that there cannot be."""
+    from plugin.errors import CannotRun
+    from plugin.gate.limits import MEASURES, PERIODS
+
+    if measure not in MEASURES:
+        raise CannotRun(f"{measure!r} cannot be limited; what can is {', '.join(MEASURES)}")
+    if measure == "concurrent" and per not in {None, "none"}:
+        raise CannotRun("concurrent requests are counted at any moment: leave --per away")
+    if measure != "concurrent" and per is None:
+        raise CannotRun(f"say --per: one of {', '.join(PERIODS)} (none: used up for good)")
+    if per is not None and per not in PERIODS:
+        raise CannotRun(f"--per {per} is no period; the periods are {', '.join(PERIODS)}")
+    _check_subject(settings, *subject)
+    return cast("Identity", (*subject, measure, per or "none"))
+
+
+def _check_subject(settings: "Settings", scope: str, subject: str) -> None:
+    from plugin.auth.jwt import is_caller_id
+    from plugin.errors import CannotRun
+    from plugin.gate.limits import EACH
+
+    if subject == EACH:
+        return
+    known, where = _known(settings, scope)
+    if subject not in known and not (scope == "key" and is_caller_id(subject)):
+        raise CannotRun(f"there is no {scope} {subject!r}; {where}")
+
+
+def _known(settings: "Settings", scope: str) -> tuple[Sequence[str], str]:
+    """The subjects that there are, and where to find them."""
+    from plugin.app import actions
+    from plugin.services import model_ids
+
+    if scope == "model":
+        models = model_ids(settings)
+        return models, f"the models are {', '.join(models) or 'none'}"
+    if scope == "operation":
+        return actions(settings), f"the operations are {', '.join(actions(settings))}"
+    return _keys(
+        settings
+    ), "`plugin keys list` shows the ids, `plugin usage --by key --json` those of tokens' callers"
+
+
+def _keys(settings: "Settings") -> Sequence[str]:
+    import time
+
+    from plugin.auth.keys import KeyStore
+    from plugin.storage.database import open_blocking
+    from plugin.storage.migrate import prepare
+
+    prepare(settings.data_dir, settings.database)
+    engine = open_blocking(settings.database)
+    try:
+        return [record.id for record in KeyStore(engine, time.time).list()]
+    finally:
+        engine.dispose()
+
+
+def named(which: "Identity") -> str:
+    """A limit without its cap, as acts tell it."""
+    scope, subject, measure, period = which
+    return f"{scope} {subject} {measure} {period}"
+
+
+def cap_of(text: str, which: "Identity") -> int | None:
+    """The cap that was written, None for unlimited; raises `CannotRun` for what is none."""
+    from plugin.errors import CannotRun
+    from plugin.gate.limits import MOST, MOST_OF_A_BUDGET
+
+    if text == _UNLIMITED:
+        return None
+    most = MOST_OF_A_BUDGET if which[3] in {"month", "none"} else MOST
+    digits = text.replace("_", "").replace(",", "")
+    if not digits.isascii() or not digits.isdigit() or int(digits[:20]) > most:
+        raise CannotRun(f"{text!r} is no cap: give a number from 0 to {most}, or {_UNLIMITED}")
+    return int(digits)
