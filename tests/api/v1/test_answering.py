@@ -1,12 +1,15 @@
 """What happens around an engine's answer: callers that leave, streams that break, what is noted."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from typing import Any
 
 import pytest
+from starlette.requests import ClientDisconnect
+from starlette.types import Message, Receive
 
 from plugin.api.v1 import sse
+from plugin.api.v1.answering import while_there
 from plugin.engines.engine import Ask, Events, Whole
 from plugin.engines.scripted import Scripted, breaking_off
 from plugin.messages import Usage
@@ -185,6 +188,63 @@ async def test_a_stream_that_begins_as_the_caller_leaves_is_stopped() -> None:
     await task
     assert engine.stopped == "within the answer"
     assert call.messages == []
+
+
+async def test_who_leaves_at_the_very_end_cancels_nobody_else() -> None:
+    """The news of it may come when the work is done, and must not hit what is done next."""
+    gone, done = asyncio.Event(), asyncio.Event()
+
+    async def receive() -> Message:
+        await gone.wait()
+        return {"type": "http.disconnect"}
+
+    async def work() -> str:
+        await done.wait()
+        return "done"
+
+    for first, second in ((done, gone), (gone, done)):
+        gone.clear()
+        done.clear()
+        task = asyncio.ensure_future(_and_on(receive, work()))
+        await asyncio.sleep(0.05)
+        first.set()
+        second.set()
+        assert await task in {"done", "left"}
+
+
+async def _and_on(receive: Receive, work: Awaitable[str]) -> str:
+    try:
+        found = await while_there(receive, work)
+    except ClientDisconnect:
+        found = "left"
+    for _ in range(5):
+        await asyncio.sleep(0)
+    return found
+
+
+async def test_a_service_that_stops_as_the_caller_leaves_stops() -> None:
+    async def receive() -> Message:
+        return {"type": "http.disconnect"}
+
+    async def work() -> None:
+        try:
+            await asyncio.sleep(30)
+        finally:
+            await asyncio.sleep(0.05)
+
+    task = asyncio.ensure_future(while_there(receive, work()))
+    await asyncio.sleep(0.04)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+async def test_who_cannot_be_heard_any_more_has_left() -> None:
+    async def receive() -> Message:
+        raise ConnectionResetError
+
+    with pytest.raises(ClientDisconnect):
+        await while_there(receive, asyncio.sleep(30))
 
 
 async def test_silence_is_filled_between_events(monkeypatch: pytest.MonkeyPatch) -> None:
