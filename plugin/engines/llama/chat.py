@@ -1,7 +1,7 @@
 """Chat completions of the embedded model: whole and streamed, one choice or many."""
 
 import time
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from secrets import token_hex
 
@@ -46,17 +46,12 @@ async def chat(
 
 async def _turn(link: Link, tools: ToolCaller, ask: ChatAsk) -> AsyncGenerator[Delta]:
     """What the assistant says in one choice: a call, or a text."""
-    stream = await _chosen(link, tools, ask)
-    try:
-        async for delta in stream:
+    async with aclosing(await _chosen(link, tools, ask)) as said:
+        async for delta in said:
             yield delta
-    finally:
-        close = getattr(stream, "aclose", None)
-        if close is not None:
-            await close()
 
 
-async def _chosen(link: Link, tools: ToolCaller, ask: ChatAsk) -> AsyncIterator[Delta]:
+async def _chosen(link: Link, tools: ToolCaller, ask: ChatAsk) -> AsyncGenerator[Delta]:
     calls = await tools.turn(ask)
     if calls is not None:
         return calls

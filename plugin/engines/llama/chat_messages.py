@@ -21,9 +21,12 @@ def template_messages(messages: Sequence[Message]) -> list[dict[str, str]]:
     The template knows no tools: an assistant's calls are left out, and their results are told as
     the user's words, which this model follows better than any other way that was tried.
     """
-    return [
-        {"role": role, "content": _MARKS.sub("< |", content)} for role, content in _told(messages)
-    ]
+    return [{"role": role, "content": plain(content)} for role, content in _told(messages)]
+
+
+def plain(text: str) -> str:
+    """Text that ends no message of the model's template."""
+    return _MARKS.sub("< |", text)
 
 
 def _told(messages: Sequence[Message]) -> Iterator[tuple[str, str]]:

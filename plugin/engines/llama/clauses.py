@@ -13,27 +13,10 @@ _NAME = re.compile(r"(?:[A-Z][\w.'-]*)(?:\s+[A-Z][\w.'-]*){0,3}$")
 _CHINESE_LIST = re.compile(r"([一-鿿]{2,6}?(?:(?:[、，,]|和|与|跟)[一-鿿]{2,6}?)+)(的.+)$")
 _CHINESE_AND = re.compile(r"[、，,和与跟]")
 _LISTED = frozenset(
-    [
-        "city",
-        "location",
-        "place",
-        "country",
-        "town",
-        "region",
-        "state",
-        "symbol",
-        "ticker",
-        "company",
-        "currency",
-        "airport",
-        "station",
-        "城市",
-        "地点",
-        "地名",
-        "国家",
-        "股票代码",
-        "公司",
-    ]
+    """
+    city location place country town region state symbol ticker company currency airport station
+    城市 地点 地名 国家 股票代码 公司
+    """.split()  # noqa: SIM905 - so many read best as words
 )
 """Parameters of which a list of names means one call each; a title may well hold an "and"."""
 

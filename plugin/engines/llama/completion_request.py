@@ -8,14 +8,14 @@ from plugin.engines.engine import Ask
 from plugin.engines.llama.chat_request import choices_of
 from plugin.engines.llama.infill import framed
 from plugin.engines.llama.sampling import sampling, seed_of, stops
+from plugin.engines.llama.token_ids import Prompt, are_token_ids, check_known
 from plugin.errors import InvalidRequest
-
-Prompt = str | Sequence[int]
 
 MOST_TEXTS = 128
 """That one request has written: prompts times choices."""
 
 _DEFAULT_TOKENS = 16
+_VOCABULARY = 49_152
 _END_OF_TEXT = 0
 """The model's own token between texts: what comes after it begins a new one."""
 
@@ -91,27 +91,22 @@ def _texts_each(body: Mapping[str, Any]) -> int:
 
 def _prompts(given: Any) -> list[Prompt]:
     """A text, texts, token ids, or lists of them, as a list of prompts."""
-    if isinstance(given, str) or _tokens(given):
-        return [given]
-    return list(_several(given))
+    one = isinstance(given, str) or are_token_ids(given)
+    prompts = [given] if one else list(_several(given))
+    for prompt in prompts:
+        if not isinstance(prompt, str):
+            check_known(prompt, _VOCABULARY, "prompt")
+    return prompts
 
 
 def _several(given: Sequence[Any]) -> Iterator[Prompt]:
     if not given:
         raise InvalidRequest("prompt is an empty list.", param="prompt")
     for item in given:
-        if not isinstance(item, str) and not _tokens(item):
+        if not isinstance(item, str) and not are_token_ids(item):
             raise InvalidRequest(
                 "prompt is a text, a list of texts, a list of token ids, or a list of such lists; "
                 "the ids are those of the embedded model's own vocabulary.",
                 param="prompt",
             )
         yield item
-
-
-def _tokens(value: Any) -> bool:
-    return (
-        isinstance(value, list)
-        and bool(value)
-        and all(type(item) is int for item in value)  # a boolean is no token
-    )

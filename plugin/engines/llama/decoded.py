@@ -1,7 +1,6 @@
 """What the embedded model writes, as it comes: the engine's events told as deltas."""
 
 from collections.abc import AsyncGenerator, Mapping
-from contextlib import aclosing
 from typing import Any
 
 from plugin.engines.llama.chat_ask import ChatAsk, Delta
@@ -13,15 +12,13 @@ IMPOSSIBLE = -9999.0
 """The GPT API's logprob of what cannot come."""
 
 
-async def decoded(link: Link, ask: ChatAsk, **changed: Any) -> AsyncGenerator[Delta]:
+def decoded(link: Link, ask: ChatAsk, **changed: Any) -> AsyncGenerator[Delta]:
     """The deltas of plain text; `changed` are members of the engine's request.
 
     The first says nothing and comes as soon as the engine has taken the request. Closing the
     iterator stops the work.
     """
-    async with aclosing(deltas(link, _CHAT, ask.body(**changed))) as told:
-        async for delta in told:
-            yield delta
+    return deltas(link, _CHAT, ask.body(**changed))
 
 
 async def deltas(link: Link, path: str, body: Mapping[str, Any]) -> AsyncGenerator[Delta]:

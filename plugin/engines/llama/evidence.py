@@ -12,31 +12,10 @@ from plugin.engines.llama.schema_form import Form
 from plugin.engines.llama.schema_kinds import types_of
 
 _DAYS = frozenset(
-    [
-        "today",
-        "tomorrow",
-        "yesterday",
-        "tonight",
-        "monday",
-        "tuesday",
-        "wednesday",
-        "thursday",
-        "friday",
-        "saturday",
-        "sunday",
-        "january",
-        "february",
-        "march",
-        "april",
-        "may",
-        "june",
-        "july",
-        "august",
-        "september",
-        "october",
-        "november",
-        "december",
-    ]
+    """
+    today tomorrow yesterday tonight monday tuesday wednesday thursday friday saturday sunday
+    january february march april may june july august september october november december
+    """.split()  # noqa: SIM905 - so many read best as words
 )
 _ROLES = (
     (

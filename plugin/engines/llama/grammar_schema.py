@@ -1,6 +1,7 @@
 """A JSON Schema as a grammar for the engine: everything bounded, one value and then the end."""
 
-from collections.abc import Iterable, Sequence
+import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from plugin.engines.llama.gbnf import TooLarge
@@ -39,13 +40,11 @@ class Impossible(ValueError):  # noqa: N818 - it says what the schema is
     """A schema that no value was found for."""
 
 
-def grammar(
-    form: Form, *, room: int, without: Iterable[str] = (), ladder: Sequence[Bounds] = LADDER
-) -> Grammar:
+def grammar(form: Form, *, room: int, ladder: Sequence[Bounds] = LADDER) -> Grammar:
     """The grammar of a schema's values, the wider the better that still fit into `room` bytes.
 
-    Properties named in `without` are not offered, unless they are required. A schema whose values
-    are longer than `room` in any case is given its narrowest grammar. Raises Oversized, Impossible.
+    A schema whose values are longer than `room` in any case is given its narrowest grammar. Raises
+    Oversized, Impossible.
     """
     found: Grammar | None = None
     refused: Exception = Impossible("no value fits it")
@@ -53,7 +52,7 @@ def grammar(
     while rungs:
         bounds = rungs.pop()
         try:
-            found = _written(form, bounds, frozenset(without)) or found
+            found = _written(form, bounds) or found
         except TooLarge as error:
             refused = Oversized(str(error))
             del rungs[2:]  # only the narrowest can help, and trying takes time
@@ -65,9 +64,11 @@ def grammar(
     return found
 
 
-def _written(form: Form, bounds: Bounds, without: frozenset[str]) -> Grammar | None:
-    writer = Writer(form, bounds, without)
+def _written(form: Form, bounds: Bounds) -> Grammar | None:
+    writer = Writer(form, bounds)
     root = writer.root()
     if root is None:
         return None
-    return Grammar(writer.text(root), root.exact, root.longest, root.shortest)
+    # what no rule has foreseen, such as an enum of nothing, shows in the shortest value
+    exact = root.exact and form.validator.is_valid(json.loads(root.shortest))
+    return Grammar(writer.text(root), exact, root.longest, root.shortest)

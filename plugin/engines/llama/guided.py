@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from plugin.engines.llama.chat_ask import ChatAsk
+from plugin.engines.llama.compact_json import compact
 from plugin.engines.llama.decoded import decoded
-from plugin.engines.llama.grammar_schema import Grammar, Impossible
+from plugin.engines.llama.grammar_schema import Grammar
 from plugin.engines.llama.link import Link
 from plugin.engines.llama.minimal import minimal
 from plugin.engines.llama.refusals import unavailable
@@ -17,7 +18,6 @@ from plugin.messages import Usage
 
 _STEADY: Mapping[str, Any] = {
     "temperature": 0,
-    "repeat_penalty": 1,
     "presence_penalty": 0,
     "frequency_penalty": 0,
     "logit_bias": [],
@@ -132,11 +132,3 @@ class Guided:
                     )
                 if delta.content:
                     yield delta.content
-
-
-def compact(value: Any) -> str:
-    """A JSON value without white space."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-
-
-__all__ = ["Guided", "Impossible", "compact"]

@@ -20,27 +20,12 @@ _WORDED_DATES = (
     ),
 )
 _CHINESE_DATE = re.compile(r"(\d{4})年(\d{1,2})月(\d{1,2})[日号]")
-_SMALL = dict(
-    zip(
-        [
-            "zero",
-            "one",
-            "two",
-            "three",
-            "four",
-            "five",
-            "six",
-            "seven",
-            "eight",
-            "nine",
-            "ten",
-            "eleven",
-            "twelve",
-        ],
-        range(13),
-        strict=True,
+_SMALL = {
+    word: value
+    for value, word in enumerate(
+        "zero one two three four five six seven eight nine ten eleven twelve".split()  # noqa: SIM905
     )
-) | {"dozen": 12, "twenty": 20, "thirty": 30, "forty": 40, "fifty": 50, "hundred": 100}
+} | {"dozen": 12, "twenty": 20, "thirty": 30, "forty": 40, "fifty": 50, "hundred": 100}
 _CHINESE_DIGITS = {char: value for value, char in enumerate("零一二三四五六七八九十")} | {"两": 2}
 
 KINDS = {
@@ -51,111 +36,14 @@ KINDS = {
 """What a date, a time, an address of email looks like in a text."""
 
 FUNCTION_WORDS = frozenset(
-    [
-        "a",
-        "an",
-        "the",
-        "i",
-        "me",
-        "my",
-        "mine",
-        "we",
-        "us",
-        "our",
-        "you",
-        "your",
-        "he",
-        "she",
-        "it",
-        "its",
-        "they",
-        "them",
-        "their",
-        "this",
-        "that",
-        "these",
-        "those",
-        "is",
-        "are",
-        "am",
-        "was",
-        "were",
-        "be",
-        "been",
-        "being",
-        "do",
-        "does",
-        "did",
-        "has",
-        "have",
-        "had",
-        "will",
-        "would",
-        "can",
-        "could",
-        "shall",
-        "should",
-        "may",
-        "might",
-        "must",
-        "to",
-        "of",
-        "in",
-        "on",
-        "at",
-        "by",
-        "for",
-        "from",
-        "with",
-        "about",
-        "as",
-        "into",
-        "onto",
-        "and",
-        "or",
-        "but",
-        "not",
-        "no",
-        "if",
-        "then",
-        "than",
-        "so",
-        "what",
-        "which",
-        "who",
-        "whom",
-        "whose",
-        "when",
-        "where",
-        "why",
-        "how",
-        "please",
-        "tell",
-        "give",
-        "show",
-        "get",
-        "let",
-        "need",
-        "want",
-        "like",
-        "i'd",
-        "i'm",
-        "i'll",
-        "i've",
-        "what's",
-        "it's",
-        "how's",
-        "who's",
-        "where's",
-        "there",
-        "here",
-        "just",
-        "now",
-        "right",
-        "some",
-        "any",
-        "today's",
-    ]
+    """
+    a an the i me my mine we us our you your he she it its they them their this that these those
+    is are am was were be been being do does did has have had will would can could shall should
+    may might must to of in on at by for from with about as into onto and or but not no if then
+    than so what which who whom whose when where why how please tell give show get let need want
+    like i'd i'm i'll i've what's it's how's who's where's there here just now right some any
+    today's
+    """.split()  # noqa: SIM905 - so many read best as words
 )
 
 

@@ -180,6 +180,7 @@ class _Search:
         first = [self._fitting(item, 1) for item in schema.get("prefixItems", ())]
         leading = [values[0] for values in first if values]
         held = self._fitting(schema["contains"], 1) if "contains" in schema else []
+        held *= min(max(schema.get("minContains", 1), 1), _LONGEST)
         yield from (leading[:count] for count in range(least, len(leading) + 1))
         different = self._fitting(schema.get("items", True), max(least, 1))
         more = max(least - len(leading) - len(held), 0)

@@ -7,12 +7,15 @@ from typing import Any
 from plugin.engines.llama.gbnf import Part, literal, repeated, sequence
 from plugin.engines.llama.pattern_grammar import Piece, Unwritable, pattern
 
-_DAY = "(?:(?:0[13578]|1[02])-(?:0[1-9]|[12][0-9]|3[01])|(?:0[469]|11)-(?:0[1-9]|[12][0-9]|30)"
-_DATE = f"[12][0-9]{{3}}-{_DAY}|02-(?:0[1-9]|1[0-9]|2[0-8]))"
+_LONG_MONTHS = "(?:0[13578]|1[02])-(?:0[1-9]|[12][0-9]|3[01])"
+_SHORT_MONTHS = "(?:0[469]|11)-(?:0[1-9]|[12][0-9]|30)"
+_FEBRUARY = "02-(?:0[1-9]|1[0-9]|2[0-8])"
+_DATE = f"[12][0-9]{{3}}-(?:{_LONG_MONTHS}|{_SHORT_MONTHS}|{_FEBRUARY})"
 _TIME = "(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:Z|[+-](?:0[0-9]|1[0-2]):[03]0)"
 _HEX = "[0-9a-f]"
 _BYTE = "(?:[0-9]|[1-9][0-9]|1[0-9]{2}|2[0-4][0-9]|25[0-5])"
 _HOST = "[a-z][a-z0-9]{0,20}(?:-[a-z0-9]{1,10})?(?:\\.[a-z][a-z0-9]{0,15}){0,2}\\.[a-z]{2,6}"
+_URI = f"https?://{_HOST}(?:/[A-Za-z0-9._~%-]{{0,30}}){{0,4}}"
 _FORMATS = {
     "date": _DATE,
     "time": _TIME,
@@ -21,8 +24,8 @@ _FORMATS = {
     "uuid": f"{_HEX}{{8}}-{_HEX}{{4}}-{_HEX}{{4}}-{_HEX}{{4}}-{_HEX}{{12}}",
     "ipv4": f"{_BYTE}\\.{_BYTE}\\.{_BYTE}\\.{_BYTE}",
     "hostname": _HOST,
-    "uri": f"https?://{_HOST}(?:/[A-Za-z0-9._~%-]{{0,30}}){{0,4}}",
-    "url": f"https?://{_HOST}(?:/[A-Za-z0-9._~%-]{{0,30}}){{0,4}}",
+    "uri": _URI,
+    "url": _URI,
 }
 _CHARACTER = Part(r'([^"\\\x00-\x1F\x7F] | "\\" ["\\/bfnrt])', 4, "a")
 

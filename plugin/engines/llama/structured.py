@@ -2,27 +2,26 @@
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from typing import Any
 
 from plugin.engines.llama.chat_ask import ChatAsk, Delta
+from plugin.engines.llama.compact_json import compact
 from plugin.engines.llama.decoded import decoded
 from plugin.engines.llama.grammar_schema import LADDER, WIDE, Grammar, Impossible, grammar
-from plugin.engines.llama.guided import compact
 from plugin.engines.llama.link import Link
 from plugin.engines.llama.minimal import minimal
 from plugin.engines.llama.schema_form import Form, Oversized
 from plugin.errors import InvalidRequest
 from plugin.messages import Usage
 
-_STEADY: Mapping[str, Any] = {"repeat_penalty": 1, "logprobs": False}
 _PARAM = "response_format.json_schema.schema"
 _TRIES = 3
 _PIECE = 24
 
 
-async def structured(link: Link, ask: ChatAsk) -> AsyncIterator[Delta]:
+async def structured(link: Link, ask: ChatAsk) -> AsyncGenerator[Delta]:
     """The deltas of an answer in the form that `ask.response_format` asks for.
 
     What ends with "stop" is valid; what ends with "length" was cut by the caller's own limit.
@@ -36,7 +35,7 @@ async def structured(link: Link, ask: ChatAsk) -> AsyncIterator[Delta]:
         form = Form({"type": "object", "additionalProperties": True})
         written = grammar(form, room=4096, ladder=(WIDE, *LADDER))
     if written.exact:
-        return _live(link, ask, written)
+        return decoded(link, ask, grammar=written.text, logprobs=False)
     return _checked(link, ask, form, written)
 
 
@@ -55,18 +54,14 @@ def _read(schema: Any) -> tuple[Form, Grammar]:
     return form, found
 
 
-async def _live(link: Link, ask: ChatAsk, written: Grammar) -> AsyncGenerator[Delta]:
-    async with aclosing(decoded(link, ask, grammar=written.text, **_STEADY)) as deltas:
-        async for delta in deltas:
-            yield delta
-
-
 async def _checked(link: Link, ask: ChatAsk, form: Form, written: Grammar) -> AsyncGenerator[Delta]:
     """Whole answers until one is valid; the smallest valid value if none is."""
     usage = Usage()
     for turn in range(_TRIES):
-        again = {"seed": (ask.seed or 0) + turn, "temperature": 0.8} if turn else {}
-        text, finish, took = await _whole(link, ask, grammar=written.text, **_STEADY, **again)
+        again: Mapping[str, Any] = (
+            {"seed": (ask.seed or 0) + turn, "temperature": 0.8} if turn else {}
+        )
+        text, finish, took = await _whole(link, ask, grammar=written.text, **again)
         usage.prompt_tokens += took.prompt_tokens
         usage.completion_tokens += took.completion_tokens
         if finish == "length" or _valid(form, text):
@@ -80,7 +75,7 @@ async def _checked(link: Link, ask: ChatAsk, form: Form, written: Grammar) -> As
 
 async def _whole(link: Link, ask: ChatAsk, **changed: Any) -> tuple[str, str, Usage]:
     pieces, finish, usage = list[str](), "stop", Usage()
-    async with aclosing(decoded(link, ask, **changed)) as deltas:
+    async with aclosing(decoded(link, ask, logprobs=False, **changed)) as deltas:
         async for delta in deltas:
             pieces.append(delta.content or "")
             finish = delta.finish or finish

@@ -2,7 +2,8 @@
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import aclosing
 from secrets import token_hex
 from typing import Any
 
@@ -15,7 +16,7 @@ from plugin.engines.llama.link import Link
 from plugin.engines.llama.refusals import too_long
 from plugin.engines.llama.schema_form import Form, Oversized
 from plugin.engines.llama.tool_prompt import tool_messages
-from plugin.engines.llama.tool_routing import Tool, ToolRouter, Wanted
+from plugin.engines.llama.tool_routing import ToolRouter, Wanted
 from plugin.errors import InvalidRequest
 from plugin.messages import Usage
 
@@ -35,7 +36,7 @@ class ToolCaller:
         self._adapter = adapter
         self._router = ToolRouter(link)
 
-    async def turn(self, ask: ChatAsk) -> AsyncIterator[Delta] | None:
+    async def turn(self, ask: ChatAsk) -> AsyncGenerator[Delta] | None:
         """The calls that a request leads to; None where no tool is called.
 
         Raises `InvalidRequest` for a tool that has to be called and cannot be,
@@ -124,12 +125,13 @@ async def _called(calls: Sequence[tuple[str, Guided]]) -> AsyncGenerator[Delta]:
     for index, (name, guided) in enumerate(calls):
         call = CallPiece(index, id=f"call_{token_hex(12)}", name=name)
         told = False
-        async for piece in _arguments(guided):
-            if not told:
-                yield Delta(calls=[call])
-                told = True
-            usage = _sum(before, guided.usage)
-            yield Delta(calls=[CallPiece(index, arguments=piece)], usage=usage)
+        async with aclosing(_arguments(guided)) as arguments:
+            async for piece in arguments:
+                if not told:
+                    yield Delta(calls=[call])
+                    told = True
+                usage = _sum(before, guided.usage)
+                yield Delta(calls=[CallPiece(index, arguments=piece)], usage=usage)
         before = _sum(before, guided.usage)
     yield Delta(finish="tool_calls", usage=before)
 
@@ -138,8 +140,9 @@ async def _arguments(guided: Guided) -> AsyncGenerator[str]:
     if guided.grammar.longest == len("{}"):
         yield "{}"
         return
-    async for piece in guided.pieces():
-        yield piece
+    async with aclosing(guided.pieces()) as pieces:
+        async for piece in pieces:
+            yield piece
 
 
 def _last_request(given: Sequence[Mapping[str, Any]]) -> str:
@@ -173,6 +176,3 @@ def _sum(one: Usage, other: Usage) -> Usage:
     return Usage(
         one.prompt_tokens + other.prompt_tokens, one.completion_tokens + other.completion_tokens
     )
-
-
-__all__ = ["Tool", "ToolCaller"]

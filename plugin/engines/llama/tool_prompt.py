@@ -3,19 +3,12 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from plugin.engines.llama.chat_messages import plain
 from plugin.engines.llama.message_words import is_cjk
 
-_MARKS = ("<|im_start|>", "<|im_end|>", "<|endoftext|>")
 _LONGEST_LINE = 1200
 _LONGEST_REQUEST = 1200
 _LONGEST_CHINESE = 400
-
-
-def plain(text: str) -> str:
-    """Text that ends no message of the model's template."""
-    for mark in _MARKS:
-        text = text.replace(mark, f"< {mark[1:]}")
-    return text
 
 
 def tool_messages(

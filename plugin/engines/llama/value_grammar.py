@@ -1,6 +1,5 @@
 """The values of a schema, and of each of its parts, as parts of a grammar."""
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -8,6 +7,8 @@ from typing import Any
 from plugin.contract.merge import Contradiction, Inexpressible
 from plugin.contract.operation import Schema
 from plugin.engines.llama import number_grammar
+from plugin.engines.llama.compact_json import compact
+from plugin.engines.llama.composite_grammar import closed_list, open_list, ordered, several
 from plugin.engines.llama.gbnf import (
     EMPTY,
     Part,
@@ -17,9 +18,7 @@ from plugin.engines.llama.gbnf import (
     enclosed,
     literal,
     one_of,
-    repeated,
     sequence,
-    with_commas,
 )
 from plugin.engines.llama.schema_form import Form
 from plugin.engines.llama.schema_kinds import ALL_TYPES, WORDS, disjoint, first_of_all, types_of
@@ -61,15 +60,11 @@ class Bounds:
 
 
 class Writer:
-    """Writes the grammar of one schema; what is written twice becomes one rule.
+    """Writes the grammar of one schema; what is written twice becomes one rule."""
 
-    Properties of the root that `without` names are left out where they are not required.
-    """
-
-    def __init__(self, form: Form, bounds: Bounds, without: frozenset[str]) -> None:
+    def __init__(self, form: Form, bounds: Bounds) -> None:
         self._form = form
         self._bounds = bounds
-        self._without = without
         self._rules = Rules()
         self._defined: dict[tuple[str, int], Part | None] = {}
         self._level = 0
@@ -168,7 +163,7 @@ class Writer:
             fitting = [value for value in values if self._form.accepts(schema, value)]
         if not fitting:
             return None
-        return self._rule(one_of(map(_compact, fitting)))
+        return self._rule(one_of(map(compact, fitting)))
 
     def _typed(self, schema: dict[str, Any], name: str, *, root: bool) -> Part | None:
         if name == "array":
@@ -188,32 +183,13 @@ class Writer:
         closed = len(leading) < len(schema.get("prefixItems", ())) or most <= len(leading)
         item = None if closed else self._value(schema.get("items", True))
         if item is None:
-            return self._listed(leading, least)
-        more = max(least, min(most, self._bounds.items)) - len(leading)
-        if leading:
-            tail = sequence([literal(","), item])
-            rest = repeated(self._rule(tail), max(least - len(leading), 0), max(more, 0))
-            return enclosed("[", [*with_commas(leading), rest], "]")
-        return enclosed("[", [self._several(item, least, more)], "]")
-
-    def _listed(self, parts: list[Part], least: int) -> Part | None:
-        """A list that has nothing but these."""
-        if len(parts) < least:
-            return None
-        return enclosed("[", with_commas(parts), "]") if parts else literal("[]")
-
-    def _several(self, item: Part, least: int, most: int) -> Part:
-        """Items with commas between them."""
-        if most < 1:
-            return EMPTY
-        item = self._rule(item)
-        tail = self._rule(sequence([literal(","), item]))
-        found = sequence([item, repeated(tail, max(least - 1, 0), most - 1)])
-        return found if least else repeated(self._rule(found), 0, 1)
+            return closed_list(leading, least)
+        most = max(least, min(most, self._bounds.items))
+        return open_list(leading, item, least, most, self._rule)
 
     def _object(self, schema: dict[str, Any], *, root: bool) -> Part | None:
         required = frozenset(schema.get("required", ()))
-        members = self._members(schema, required, root=root)
+        members = self._members(schema, required)
         if members is None:
             return None
         declared = "properties" in schema or root
@@ -222,46 +198,26 @@ class Writer:
         least, most = schema.get("minProperties", 0), schema.get("maxProperties", len(members))
         if most < len(required):
             return None
-        part = self._ordered(members, required)
+        part = ordered(members, required, self._rule)
         counted = least <= len(required) and most >= len(members)
         return part if counted else replace(part, exact=False)
 
-    def _members(
-        self, schema: dict[str, Any], required: frozenset[str], *, root: bool
-    ) -> dict[str, Part] | None:
+    def _members(self, schema: dict[str, Any], required: frozenset[str]) -> dict[str, Part] | None:
         """A part for each property that can be given; None where a required one cannot."""
         declared: Mapping[str, Schema] = schema.get("properties", {})
         beyond = schema.get("additionalProperties", True)
         every = {**declared, **{name: beyond for name in required if name not in declared}}
         found: dict[str, Part] = {}
         for name, member in every.items():
-            if root and name in self._without and name not in required:
-                continue
             value = self._value(member)
             if value is not None:
-                key = literal(_compact(name) + ":")
+                key = literal(compact(name) + ":")
                 found[name] = self._rule(sequence([key, value]))
             elif name in required:
                 return None
         if "patternProperties" in schema and found:
             return {name: replace(part, exact=False) for name, part in found.items()}
         return found
-
-    def _ordered(self, members: Mapping[str, Part], required: frozenset[str]) -> Part:
-        """The members in their order, those that are not required or not.
-
-        Written from the end: `after` is what follows a member, `front` what may come first.
-        """
-        after, front = EMPTY, EMPTY
-        for name, part in reversed(list(members.items())):
-            following = sequence([literal(","), part, after])
-            alone = sequence([part, after])
-            if name in required:
-                after, front = self._rule(following), self._rule(alone)
-            else:
-                after = self._rule(choice([following, after]))
-                front = self._rule(choice([alone, front]))
-        return enclosed("{", [front], "}")
 
     def _map(self, schema: dict[str, Any]) -> Part | None:
         """An object of whatever names."""
@@ -276,17 +232,19 @@ class Writer:
         if value is None or name is None:
             return None if least else literal("{}")
         pair = self._rule(sequence([name, literal(":"), value]))
-        part = enclosed("{", [self._several(pair, least, most)], "}")
+        part = enclosed("{", [several(pair, least, most, self._rule)], "}")
         return part if exact else replace(part, exact=False)
 
     def _name(self, schema: Schema) -> Part | None:
-        if isinstance(schema, dict) and schema.keys() - WORDS:
+        """A member's name; who says what names there are gets the object checked."""
+        if isinstance(schema, bool) or not schema.keys() - WORDS:
+            return None if schema is False else _NAME
+        try:
             return self._value(self._form.merger.merged({"type": "string"}, schema))
-        return (
-            None
-            if schema is False
-            else Part(r'("\"" [A-Za-z_] [A-Za-z0-9_-]{0,23} "\"")', 26, '"a"')
-        )
+        except Contradiction:
+            return None
+        except Inexpressible:
+            return _NAME
 
     def _free(self, levels: int) -> Part:
         """Any value, objects and lists so many levels deep."""
@@ -299,10 +257,6 @@ class Writer:
             return _SIMPLE[name]({}, self._bounds.free_text) or EMPTY
         inner = self._free(levels - 1)
         if name == "array":
-            return enclosed("[", [self._several(inner, 0, self._bounds.items)], "]")
+            return enclosed("[", [several(inner, 0, self._bounds.items, self._rule)], "]")
         pair = self._rule(sequence([self._name({}) or EMPTY, literal(":"), inner]))
-        return enclosed("{", [self._several(pair, 0, self._bounds.items)], "}")
-
-
-def _compact(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+        return enclosed("{", [several(pair, 0, self._bounds.items, self._rule)], "}")

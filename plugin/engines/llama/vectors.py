@@ -10,6 +10,7 @@ import orjson
 
 from plugin.engines.engine import Ask, Whole
 from plugin.engines.llama.link import Link
+from plugin.engines.llama.token_ids import Prompt, are_token_ids, check_known
 from plugin.errors import ContextLengthExceeded, InvalidRequest
 from plugin.messages import Usage
 
@@ -21,8 +22,6 @@ _VOCABULARY = 30_522
 _PATH = "/v1/embeddings"
 _SLICE = 64
 """Inputs that the engine gets at a time, so that many callers take turns."""
-
-Input = str | Sequence[int]
 
 
 async def embed(link: Link, ask: Ask, answered_by: str) -> Whole:
@@ -52,7 +51,7 @@ async def embed(link: Link, ask: Ask, answered_by: str) -> Whole:
     return Whole(orjson.dumps(reply), usage, answered_by)
 
 
-async def _vectors(link: Link, inputs: Sequence[Input], begin: int) -> tuple[list[str], int]:
+async def _vectors(link: Link, inputs: Sequence[Prompt], begin: int) -> tuple[list[str], int]:
     """The vectors of some inputs as the engine writes them, and how many tokens they had."""
     body = {"input": inputs, "encoding_format": "base64"}
     try:
@@ -63,7 +62,7 @@ async def _vectors(link: Link, inputs: Sequence[Input], begin: int) -> tuple[lis
     return [each["embedding"] for each in answer["data"]], answer["usage"]["prompt_tokens"]
 
 
-async def _say_which(link: Link, inputs: Sequence[Input], begin: int) -> None:
+async def _say_which(link: Link, inputs: Sequence[Prompt], begin: int) -> None:
     """Raise for the input that is too long; the engine does not say which it is."""
     for index, item in enumerate(inputs, begin):
         tokens: Sequence[int] = item if not isinstance(item, str) else ()
@@ -103,15 +102,17 @@ def _dimensions(body: Mapping[str, Any]) -> int:
     return dimensions
 
 
-def _inputs(given: Any) -> list[Input]:
+def _inputs(given: Any) -> list[Prompt]:
     """A text, texts, token ids, or lists of them, as a list.
 
-    Token ids are read as the embedded model's own (WordPiece, 30,522). Those that an SDK counts
-    for OpenAI's models mean other words here: see `plugin/engines/llama/engine.py`.
+    Token ids are read as the embedded model's own (WordPiece, 30,522); those that an SDK counts for
+    OpenAI's models mean other words here.
     """
     if not given and given != 0:
         raise InvalidRequest("input is empty; there is nothing to embed.", param="input")
-    inputs: list[Input] = [given] if isinstance(given, str) or _tokens(given) else list(given)
+    inputs: list[Prompt] = (
+        [given] if isinstance(given, str) or are_token_ids(given) else list(given)
+    )
     if len(inputs) > MOST_INPUTS:
         raise InvalidRequest(
             f"input has {len(inputs)} items; at most {MOST_INPUTS} go into a request.",
@@ -123,23 +124,10 @@ def _inputs(given: Any) -> list[Input]:
 
 
 def _check(item: Any, index: int) -> None:
-    if not (item if isinstance(item, str) else _tokens(item)):
+    if not (item if isinstance(item, str) else are_token_ids(item)):
         raise InvalidRequest(
             f"input[{index}] is neither a text that is not empty nor a list of token ids.",
             param="input",
         )
-    if not isinstance(item, str) and not 0 <= min(item) <= max(item) < _VOCABULARY:
-        raise InvalidRequest(
-            f"input[{index}] has token ids that the embedded model does not know; its own go from "
-            f"0 to {_VOCABULARY - 1}. If your SDK counts in OpenAI's tokens, let it send texts "
-            "(langchain-openai: check_embedding_ctx_length=False).",
-            param="input",
-        )
-
-
-def _tokens(value: Any) -> bool:
-    return (
-        isinstance(value, list)
-        and bool(value)
-        and all(type(item) is int for item in value)  # a boolean is no token
-    )
+    if not isinstance(item, str):
+        check_known(item, _VOCABULARY, f"input[{index}]")

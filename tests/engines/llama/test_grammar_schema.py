@@ -165,3 +165,14 @@ def test_a_pattern_is_part_of_the_grammar(pattern: str, example: str) -> None:
 
 def test_a_pattern_that_cannot_be_written_is_checked() -> None:
     assert not written({"type": "string", "pattern": "^(?!x).*$"})[1].exact
+
+
+def test_what_is_not_valid_is_not_exact() -> None:
+    assert not written({"enum": []})[1].exact
+
+
+@pytest.mark.parametrize("names", [{"type": "integer"}, {"$ref": "#/$defs/number"}, False])
+def test_names_that_none_can_have(names: Any) -> None:
+    schema = {"type": "object", "propertyNames": names, "$defs": {"number": {"type": "number"}}}
+    inside = {"type": "object", "properties": {"a": schema}, "required": ["a"]}
+    assert values({**inside, "$defs": schema["$defs"]}, 5) == [{"a": {}}] * 5

@@ -58,6 +58,8 @@ def test_hostile_schemas_have_one(name: str) -> None:
             {"a": 1, "b": 2},
         ),
         ({"type": "array", "contains": {"const": "x"}}, ["x"]),
+        ({"type": "array", "contains": {"const": "x"}, "minContains": 2}, ["x", "x"]),
+        ({"type": "object", "propertyNames": {"type": "integer"}}, {}),
     ],
 )
 def test_small_values(schema: dict[str, Any], least: Any) -> None:
@@ -65,7 +67,7 @@ def test_small_values(schema: dict[str, Any], least: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "schema", [False, {"not": {}}, {"type": "string", "pattern": "(?=x)(?!x)"}]
+    "schema", [False, {"not": {}}, {"enum": []}, {"type": "string", "pattern": "(?=x)(?!x)"}]
 )
 def test_where_there_is_none(schema: Any) -> None:
     with pytest.raises(Impossible):
