@@ -38,7 +38,7 @@ _OF_THE_MOMENT = re.compile(
     rb"|retry-after(-ms)?|(x-)?ratelimit.*"
 )
 # An old SDK asks these without end when it reads 409.
-_NEVER_CONFLICT = ("/edits", "/embeddings")
+NEVER_CONFLICT = ("/edits", "/embeddings")
 
 
 def app_of(entry: Entry, scope: Scope) -> ASGIApp:
@@ -80,7 +80,7 @@ async def _claim(keys: Idempotency, name: Name, body: SpooledBody, path: str) ->
     try:
         return await while_there(body.rest, keys.claim(name, body.fingerprint()))
     except KeyInUse:
-        if speaks_openai(path) and path.endswith(_NEVER_CONFLICT):
+        if speaks_openai(path) and path.endswith(NEVER_CONFLICT):
             raise KeyBusy from None
         raise
 

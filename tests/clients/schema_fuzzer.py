@@ -14,6 +14,10 @@ from tests.journeys.running import Running, new_key, running
 from tests.open_meteo import settings_for, weather_source
 
 LONGEST_RUN = 3600
+V1 = Path(__file__).with_name("schemathesis_v1.toml")
+"""The settings for `/v1/openapi.json`."""
+
+_ROOT = Path(__file__).parents[2]
 
 
 @dataclass(frozen=True)
@@ -35,18 +39,27 @@ def served(directory: Path) -> Iterator[tuple[Running, str]]:
         yield service, new_key(directory)["key"]
 
 
-def fuzz(directory: Path, description: str, key: str, *options: str) -> Fuzzed:
-    """Run every check on what `description` (an address or a file) promises."""
+def fuzz(
+    directory: Path, description: str, key: str, *options: str, config: Path | None = None
+) -> Fuzzed:
+    """Run every check on what `description` (an address or a file) promises.
+
+    A file of settings says itself how the key is sent; it finds it as FUZZER_KEY.
+    """
     report = directory / "report.json"
+    command = [str(Path(sys.executable).with_name("schemathesis"))]
+    sent = ["--header", f"Authorization: Bearer {key}"]
+    if config is not None:
+        command, sent = [*command, "--config-file", str(config)], []
     done = subprocess.run(  # noqa: S603 - the tool of this very environment
         [
-            *(str(Path(sys.executable).with_name("schemathesis")), "run", description),
-            *("--header", f"Authorization: Bearer {key}", "--checks", "all"),
+            *(*command, "run", description),
+            *(*sent, "--checks", "all"),
             *("--continue-on-failure", "--generation-database", "none", "--no-color"),
             *("--report-json-path", str(report), *options),
         ],
         cwd=directory,
-        env={**os.environ, "COLUMNS": "100"},
+        env={**os.environ, "COLUMNS": "100", "PYTHONPATH": str(_ROOT), "FUZZER_KEY": key},
         capture_output=True,
         text=True,
         timeout=LONGEST_RUN,

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, WithJsonSchema
 
 from plugin.api.v1.wire import Name, Part
 from plugin.errors import InvalidRequest
@@ -11,12 +11,19 @@ from plugin.errors import InvalidRequest
 MOST_TOOLS = 128
 
 
+Parameters = Annotated[
+    dict[str, Any],
+    WithJsonSchema({"type": "object", "properties": {"type": {"const": "object"}}}),
+]
+"""A JSON Schema of an object; `check_tools` refuses another."""
+
+
 class Function(Part):
     """A function that the model may call; `parameters` is a JSON Schema of an object."""
 
     name: Name
     description: str | None = None
-    parameters: dict[str, Any] | None = None
+    parameters: Parameters | None = None
     strict: bool | None = None
 
 

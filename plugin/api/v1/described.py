@@ -4,6 +4,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from plugin.api.v1.replies import ErrorBody
 from plugin.errors import EngineUnavailable, InvalidRequest, ModelNotFound, NotOffered, PluginError
 
 EVENT_STREAM = "text/event-stream"
@@ -23,8 +24,16 @@ def answers(reply: type[BaseModel], chunk: type[BaseModel] | None = None) -> Ans
     """For a route's `responses`: its reply, and the events of its stream if it has one."""
     told: dict[str, Any] = {"model": reply, "description": _first_line(reply)}
     if chunk is not None:
-        told["content"] = {EVENT_STREAM: {"schema": {"$ref": reference(chunk)}}}
+        told["content"] = {EVENT_STREAM: {"itemSchema": _event(chunk)}}
     return {200: told}
+
+
+def _event(chunk: type[BaseModel]) -> dict[str, Any]:
+    """One event, as OpenAPI 3.2 describes it: a chunk, what broke the stream off, or its end."""
+    values = [{"$ref": reference(chunk)}, {"$ref": reference(ErrorBody)}]
+    value = {"contentMediaType": "application/json", "contentSchema": {"anyOf": values}}
+    data = {"type": "string", "anyOf": [{"const": "[DONE]"}, value]}
+    return {"type": "object", "required": ["data"], "properties": {"data": data}}
 
 
 def reference(model: type[BaseModel]) -> str:

@@ -1,10 +1,10 @@
 """`/v1/edits`: a text, edited by an instruction; OpenAI retired it, the guide uses it."""
 
 from functools import partial
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Request, Response
-from pydantic import Field
+from pydantic import AfterValidator, Field, WithJsonSchema
 
 from plugin.api.v1.answering import answer_by
 from plugin.api.v1.described import answers
@@ -14,6 +14,16 @@ from plugin.gpt.edits import edit
 from plugin.operations import operation
 
 router = APIRouter(prefix="/v1", tags=["edits"])
+
+
+def _whole(stream: bool) -> bool:  # noqa: FBT001 - the value of a field
+    if stream:
+        raise ValueError("an edit is answered whole")
+    return stream
+
+
+# a Literal would take 0 for it
+Whole = Annotated[bool, AfterValidator(_whole), WithJsonSchema({"type": "boolean", "const": False})]
 
 
 class EditParameters(Body):
@@ -29,7 +39,7 @@ class EditParameters(Body):
     "0 takes the likeliest token each time; up to 2."
     top_p: TopP | None = None
     "Only the likeliest tokens, up to this much probability together, are drawn from."
-    stream: Literal[False] | None = None
+    stream: Whole | None = None
     "An edit is answered whole."
 
 

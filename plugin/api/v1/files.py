@@ -32,6 +32,7 @@ _FORM: dict[str, Any] = {
                 "schema": {
                     "type": "object",
                     "required": ["file", "purpose"],
+                    "additionalProperties": False,
                     "properties": {
                         "file": {"type": "string", "format": "binary"},
                         "purpose": {"type": "string", "enum": list(PURPOSES)},
@@ -41,6 +42,7 @@ _FORM: dict[str, Any] = {
                             "minimum": _SHORTEST_LIFE,
                             "maximum": _LONGEST_LIFE,
                         },
+                        "model": {"type": "string", "deprecated": True},
                     },
                 }
             }

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Request, Response
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from plugin.api.v1.answering import answer
 from plugin.api.v1.described import ENGINE_ERRORS, answers
@@ -57,7 +57,17 @@ class ImageForm(Painting):
     """The fields of a form with images; a prompt where one is needed."""
 
     prompt: Prompt | None = None
+    "What the image shall show."
     stream: bool | None = None
+    "Whether to answer with server-sent events, where the model can."
+
+
+class ImageEvent(BaseModel):
+    """A part of an image that is being made, or the whole one."""
+
+    model_config = ConfigDict(extra="allow")
+
+    type: str
 
 
 class Image(BaseModel):
@@ -76,22 +86,23 @@ class ImageList(BaseModel):
 
 
 def _form(*required: str) -> dict[str, Any]:
+    """The description of a form: files, and fields as `ImageForm` judges them; none can be null.
+
+    Variations of an image are not streamed.
+    """
+    files = {name: {"type": "string", "format": "binary"} for name in ("image", "mask")}
     fields = {
-        "image": {"type": "string", "format": "binary"},
-        "mask": {"type": "string", "format": "binary"},
-        "prompt": {"type": "string"},
-        "model": {"type": "string"},
-        "n": {"type": "integer", "minimum": 1, "maximum": 10},
-        "size": {"type": "string"},
-        "response_format": {"type": "string", "enum": ["url", "b64_json"]},
-        "user": {"type": "string"},
+        name: {**told["anyOf"][0], "description": told.get("description", "")}
+        for name, told in ImageForm.model_json_schema()["properties"].items()
+        if name != "stream" or "prompt" in required
     }
-    schema = {"type": "object", "required": [*required], "properties": fields}
-    content = {"multipart/form-data": {"schema": schema}}
+    named = {"minLength": 1}
+    schema = {"required": [*required], "properties": files | fields, "propertyNames": named}
+    content = {"multipart/form-data": {"schema": {"type": "object", **schema}}}
     return {"requestBody": {"required": True, "content": content}}
 
 
-@router.post("/generations", operation_id="create_image", responses=answers(ImageList))
+@router.post("/generations", operation_id="create_image", responses=answers(ImageList, ImageEvent))
 @operation(scope="gpt:use", raises=ENGINE_ERRORS)
 async def create_image(body: ImageRequest, request: Request) -> Response:
     """Paint images from a text. An image model of an upstream answers; without one it is a 501."""
@@ -102,7 +113,7 @@ async def create_image(body: ImageRequest, request: Request) -> Response:
 @router.post(
     "/edits",
     operation_id="create_image_edit",
-    responses=answers(ImageList),
+    responses=answers(ImageList, ImageEvent),
     openapi_extra=_form("image", "prompt"),
 )
 @operation(scope="gpt:use", raises=ENGINE_ERRORS)

@@ -3,11 +3,21 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Request
+from starlette.convertors import PathConvertor, register_url_convertor
 
 from plugin.api.v1.replies import EngineCard, EngineList, ModelCard, ModelList
 from plugin.engines.catalog import Answering, Catalog
 from plugin.errors import ModelNotFound
 from plugin.operations import operation
+
+
+class _Engine(PathConvertor):
+    """The name of a model, slashes and all, but for what is done with it at the end of a path."""
+
+    regex = r".+(?<!/completions)(?<!/edits)(?<!/embeddings)"
+
+
+register_url_convertor("engine", _Engine())
 
 router = APIRouter(prefix="/v1", tags=["models"])
 
@@ -35,7 +45,7 @@ async def list_engines(request: Request) -> EngineList:
     return EngineList(data=[_engine(found) for found in _all(request)])
 
 
-@router.get("/engines/{engine:path}", operation_id="retrieve_engine", deprecated=True)
+@router.get("/engines/{engine:engine}", operation_id="retrieve_engine", deprecated=True)
 @operation(scope="gpt:use", raises=(ModelNotFound,))
 async def retrieve_engine(engine: Name, request: Request) -> EngineCard:
     """Say what answers to a name, in the old form."""

@@ -1,11 +1,12 @@
 """`/v1/usage`: calls and tokens of a day as the old dashboard read them, or of a span of days."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, BeforeValidator, ConfigDict
 
 from plugin.auth.caller import EVERYTHING, Caller
 from plugin.errors import InvalidRequest, MissingScope
@@ -14,6 +15,7 @@ from plugin.operations import CurrentCaller, Now, QueryArguments, operation
 
 router = APIRouter(prefix="/v1/usage", tags=["usage"])
 
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _SECOND = 1_000
 _BUCKET = 5 * 60 * _SECOND
 _DAY = 24 * 60 * 60 * _SECOND
@@ -35,7 +37,17 @@ _OPERATIONS: Mapping[str, str] = {
 """What the dashboard called an endpoint; others keep their operation id."""
 
 Row = Mapping[Any, Any]
-Day = date  # a field of that name would hide the class
+
+
+def _written_out(given: Any) -> Any:
+    """Refuse what else pydantic takes for a date: seconds since 1970, and midnights."""
+    if isinstance(given, str) and not _DATE.fullmatch(given):
+        raise ValueError("written as 2026-11-23")
+    return given
+
+
+# a field called date would hide the class
+Day = Annotated[date, BeforeValidator(_written_out)]
 
 
 class AskUsage(QueryArguments):

@@ -11,13 +11,20 @@ from typing import Annotated, Any, ClassVar, Literal, TypeVar, get_args
 
 import orjson
 from fastapi import Request
-from pydantic import ConfigDict, Discriminator, Field, Tag
+from pydantic import AfterValidator, ConfigDict, Discriminator, Field, Tag
 
 from plugin.errors import InvalidRequest
 from plugin.operations import Arguments
 
 _LARGEST = 2**31 - 1
 _LONGEST_LIST = 2048
+_SEEDS = 9_223_372_036_854_776_000
+"""As OpenAI describes it: 64 bits, rounded up to what a float can tell."""
+
+
+def _within_64_bits(seed: int) -> int:
+    return min(max(seed, -(2**63)), 2**63 - 1)
+
 
 ModelName = Annotated[str, Field(min_length=1, max_length=256)]
 Name = Annotated[str, Field(pattern=r"^[a-zA-Z0-9_-]{1,64}$")]
@@ -27,12 +34,14 @@ Temperature = Annotated[float, Field(ge=0, le=2)]
 TopP = Annotated[float, Field(ge=0, le=1)]
 Penalty = Annotated[float, Field(ge=-2, le=2)]
 Choices = Annotated[int, Field(ge=1, le=128)]
-Seed = Annotated[int, Field(ge=-(2**63), le=2**63 - 1)]
+Seed = Annotated[int, Field(ge=-_SEEDS, le=_SEEDS), AfterValidator(_within_64_bits)]
 Count = Annotated[int, Field(ge=1, le=_LARGEST)]
 CountOrNone = Annotated[int, Field(ge=0, le=_LARGEST)]
 Stops = str | Annotated[list[str], Field(max_length=4)]
-LogitBias = dict[
-    Annotated[str, Field(pattern=r"^[0-9]{1,9}$")], Annotated[float, Field(ge=-100, le=100)]
+_Bias = Annotated[float, Field(ge=-100, le=100)]
+LogitBias = Annotated[
+    dict[Annotated[str, Field(pattern=r"^[0-9]{1,9}$")], _Bias],
+    Field(json_schema_extra={"additionalProperties": False}),
 ]
 """Token ids as text, each with what is added to its score."""
 

@@ -46,6 +46,14 @@ async def test_the_old_list() -> None:
     assert assert_reply("/v1/engines/x", "GET", one.status, one.body) in listed
 
 
+@pytest.mark.parametrize("end", ["chat/completions", "completions", "edits", "embeddings"])
+async def test_what_an_old_client_posts_to_is_no_name(end: str) -> None:
+    """As the description has it: GET is not offered there."""
+    reply = await Doors()("GET", f"/v1/engines/gpt-4/{end}")
+    assert (reply.status, reply.headers["allow"]) == (405, "OPTIONS, POST")
+    assert (await Doors()("GET", f"/v1/models/hub/{end}")).status == 404
+
+
 @pytest.mark.parametrize("path", ["/v1/models/gpt-9", "/v1/engines/a/b", "/v1/models/"])
 async def test_a_name_that_nobody_answers_to(path: str) -> None:
     reply = await Doors()("GET", path)
