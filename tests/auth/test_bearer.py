@@ -15,6 +15,7 @@ from plugin.auth.refusal import Refused, Undecided
 from plugin.auth.signatures import read_key
 from plugin.errors import NotAuthenticated
 from plugin.operations import CurrentCaller, operation
+from plugin.storage.database import Commits
 from tests.auth.tokens import AUDIENCE, Author
 
 INJECTIONS = [
@@ -92,6 +93,17 @@ def test_a_key_and_a_token_open_the_same_gate(store: KeyStore, with_tokens: Bear
     assert with_tokens(_headers(b"Bearer " + made.key.encode())).id == made.id
     caller = with_tokens(_headers(b"bearer  " + ANN.sign() + b" "))
     assert (caller.name, caller.scopes) == ("ann", frozenset({"todos:read"}))
+
+
+def test_a_change_of_limits_is_seen_for_a_token_too(
+    store: KeyStore, with_tokens: BearerAuth, commits: Commits
+) -> None:
+    headers = _headers(b"Bearer " + ANN.sign())
+    with_tokens(headers)
+    seen = commits.version
+    store.create("any commit", ["*"])
+    with_tokens(headers)
+    assert commits.version != seen is not None
 
 
 def test_a_refused_token_is_told_its_rule(with_tokens: BearerAuth) -> None:
