@@ -24,3 +24,10 @@ class Counted:
             max(each.prompt_tokens for each in self._each[begin : begin + self._of_one_prompt])
             for begin in range(0, len(self._each), self._of_one_prompt)
         )
+
+
+def total(one: Usage, other: Usage) -> Usage:
+    """What two pieces of work took together, each of them with a prompt of its own."""
+    return Usage(
+        one.prompt_tokens + other.prompt_tokens, one.completion_tokens + other.completion_tokens
+    )

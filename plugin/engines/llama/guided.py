@@ -8,6 +8,7 @@ from typing import Any
 
 from plugin.engines.llama.chat_ask import ChatAsk
 from plugin.engines.llama.compact_json import compact
+from plugin.engines.llama.counted import total
 from plugin.engines.llama.decoded import decoded
 from plugin.engines.llama.grammar_schema import Grammar
 from plugin.engines.llama.link import Link
@@ -122,13 +123,10 @@ class Guided:
         }
         if self.adapter is not None:
             body["lora"] = [{"id": self.adapter, "scale": 1.0}]
-        before = Usage(self.usage.prompt_tokens, self.usage.completion_tokens)
+        before = self.usage
         async with aclosing(decoded(self.link, self.ask, **body)) as deltas:
             async for delta in deltas:
                 if delta.usage is not None:
-                    self.usage.prompt_tokens = before.prompt_tokens + delta.usage.prompt_tokens
-                    self.usage.completion_tokens = (
-                        before.completion_tokens + delta.usage.completion_tokens
-                    )
+                    self.usage = total(before, delta.usage)
                 if delta.content:
                     yield delta.content

@@ -8,6 +8,7 @@ from typing import Any
 
 from plugin.engines.llama.chat_ask import ChatAsk, Delta
 from plugin.engines.llama.compact_json import compact
+from plugin.engines.llama.counted import total
 from plugin.engines.llama.decoded import decoded
 from plugin.engines.llama.grammar_schema import LADDER, WIDE, Grammar, Impossible, grammar
 from plugin.engines.llama.link import Link
@@ -35,7 +36,7 @@ async def structured(link: Link, ask: ChatAsk) -> AsyncGenerator[Delta]:
         form = Form({"type": "object", "additionalProperties": True})
         written = grammar(form, room=4096, ladder=(WIDE, *LADDER))
     if written.exact:
-        return decoded(link, ask, grammar=written.text, logprobs=False)
+        return decoded(link, ask, grammar=written.text)
     return _checked(link, ask, form, written)
 
 
@@ -55,32 +56,32 @@ def _read(schema: Any) -> tuple[Form, Grammar]:
 
 
 async def _checked(link: Link, ask: ChatAsk, form: Form, written: Grammar) -> AsyncGenerator[Delta]:
-    """Whole answers until one is valid; the smallest valid value if none is."""
-    usage = Usage()
+    """Whole answers until one is valid; the smallest valid value if none is.
+
+    While they are written, the deltas say what that takes, and nothing else.
+    """
+    before = Usage()
     for turn in range(_TRIES):
         again: Mapping[str, Any] = (
             {"seed": (ask.seed or 0) + turn, "temperature": 0.8} if turn else {}
         )
-        text, finish, took = await _whole(link, ask, grammar=written.text, **again)
-        usage.prompt_tokens += took.prompt_tokens
-        usage.completion_tokens += took.completion_tokens
+        text, finish, usage = "", "stop", before
+        writing = decoded(link, ask, grammar=written.text, logprobs=False, **again)
+        async with aclosing(writing) as deltas:
+            async for delta in deltas:
+                text += delta.content or ""
+                finish = delta.finish or finish
+                if delta.usage is not None:
+                    usage = total(before, delta.usage)
+                    yield Delta(usage=usage)
+        before = usage
         if finish == "length" or _valid(form, text):
             break
     else:
         text, finish = compact(minimal(form)), "stop"
     for start in range(0, len(text), _PIECE):
         yield Delta(content=text[start : start + _PIECE])
-    yield Delta(finish=finish, usage=usage)
-
-
-async def _whole(link: Link, ask: ChatAsk, **changed: Any) -> tuple[str, str, Usage]:
-    pieces, finish, usage = list[str](), "stop", Usage()
-    async with aclosing(decoded(link, ask, logprobs=False, **changed)) as deltas:
-        async for delta in deltas:
-            pieces.append(delta.content or "")
-            finish = delta.finish or finish
-            usage = delta.usage or usage
-    return "".join(pieces), finish, usage
+    yield Delta(finish=finish, usage=before)
 
 
 def _valid(form: Form, text: str) -> bool:

@@ -9,6 +9,7 @@ from typing import Any
 
 from plugin.engines.llama.chat_ask import CallPiece, ChatAsk, Delta
 from plugin.engines.llama.chat_messages import text_of
+from plugin.engines.llama.counted import total
 from plugin.engines.llama.evidence import narrowed
 from plugin.engines.llama.grammar_schema import LADDER, Grammar, Impossible, grammar
 from plugin.engines.llama.guided import Guided
@@ -130,9 +131,9 @@ async def _called(calls: Sequence[tuple[str, Guided]]) -> AsyncGenerator[Delta]:
                 if not told:
                     yield Delta(calls=[call])
                     told = True
-                usage = _sum(before, guided.usage)
+                usage = total(before, guided.usage)
                 yield Delta(calls=[CallPiece(index, arguments=piece)], usage=usage)
-        before = _sum(before, guided.usage)
+        before = total(before, guided.usage)
     yield Delta(finish="tool_calls", usage=before)
 
 
@@ -170,9 +171,3 @@ def _of_object(schema: Any) -> Any:
 def _offered(form: Form) -> list[str]:
     root = form.root
     return list(root.get("properties", ())) if isinstance(root, dict) else []
-
-
-def _sum(one: Usage, other: Usage) -> Usage:
-    return Usage(
-        one.prompt_tokens + other.prompt_tokens, one.completion_tokens + other.completion_tokens
-    )

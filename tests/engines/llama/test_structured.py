@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 
 from plugin.contract.schema import validator
+from plugin.engines.engine import Events
 from plugin.engines.llama.engine import Llama
-from plugin.errors import InvalidRequest
-from tests.engines.llama.asking import CHAT, chunks, said, whole
+from plugin.errors import EngineUnavailable, InvalidRequest
+from tests.engines.llama.asking import CHAT, asked, chunks, said, whole
 from tests.engines.llama.conftest import StandsIn
 from tests.engines.llama.schemas import REFUSED
 from tests.engines.llama.stand_in import Answer, chat_events
@@ -100,3 +101,23 @@ async def test_what_the_engine_writes_is_not_trusted(stand_in: StandsIn) -> None
     content, finish = await answered(Llama(link), response_format=of(CHECKED))
     assert finish == "stop"
     assert validator(CHECKED).is_valid(json.loads(content))
+
+
+async def test_what_is_still_being_checked_counts(stand_in: StandsIn) -> None:
+    events = chat_events("non", "sense", "goes on")[:4]
+    _, link = await stand_in(lambda *_: Answer(pieces=events, cut=True))
+    body = {"messages": MESSAGES, "response_format": of(CHECKED), "stream": True}
+    answer = await Llama(link).answer(asked(CHAT, body))
+    assert isinstance(answer, Events)
+    with pytest.raises(EngineUnavailable):
+        async for _ in answer.pieces:
+            pass
+    assert (answer.usage.prompt_tokens, answer.usage.completion_tokens) == (31, 2)
+
+
+async def test_an_object_comes_with_its_logprobs(llama: Llama) -> None:
+    body = {"response_format": of(PERSON), "logprobs": True, "max_tokens": 20}
+    reply = await whole(llama, CHAT, messages=MESSAGES, **body)
+    choice = reply["choices"][0]
+    told = "".join(entry["token"] for entry in choice["logprobs"]["content"])
+    assert told == choice["message"]["content"]
