@@ -8,6 +8,22 @@ from plugin.messages import Usage
 
 ToolChoice = Literal["auto", "none", "required"]
 
+STREAMED: Mapping[str, Any] = {
+    "stream": True,
+    # each event then says how many tokens it took so far: known even if the caller leaves
+    "timings_per_token": True,
+    "stream_options": {"include_usage": True},
+    # events while the prompt is read: without, a caller who leaves is noticed only after it
+    "return_progress": True,
+}
+"""What every request for a text says to the engine."""
+
+
+def seeded(seed: int | None) -> Mapping[str, Any]:
+    """The members of the engine's request that make it say the same again."""
+    # a reused prompt is decoded in other batches, and other batches round differently
+    return {} if seed is None else {"seed": seed, "cache_prompt": False}
+
 
 @dataclass(frozen=True, slots=True)
 class ChatAsk:
@@ -40,16 +56,9 @@ class ChatAsk:
             **self.sampling,
             "stop": self.stop,
             "max_tokens": self.max_tokens,
-            "stream": True,
-            # each event then says how many tokens it took so far: known even if the caller leaves
-            "timings_per_token": True,
-            "stream_options": {"include_usage": True},
-            # events while the prompt is read: without, a caller who leaves is noticed only after it
-            "return_progress": True,
+            **STREAMED,
+            **seeded(self.seed),
         }
-        if self.seed is not None:
-            # a reused prompt is decoded in other batches, and other batches round differently
-            body |= {"seed": self.seed, "cache_prompt": False}
         if "grammar" in changed:
             body["dry_multiplier"] = 0  # for prose; what a grammar describes has to repeat itself
         body |= changed

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from plugin.engines.engine import Ask
+from plugin.engines.llama.chat_ask import STREAMED, seeded
 from plugin.engines.llama.chat_request import choices_of
 from plugin.engines.llama.infill import framed
 from plugin.engines.llama.sampling import sampling, seed_of, stops
@@ -60,19 +61,13 @@ def _one(body: Mapping[str, Any], prompt: Prompt, choice: int) -> CompletionAsk:
         **sampling(body),
         "stop": stops(body),
         "max_tokens": max_tokens,
-        "stream": True,
-        "timings_per_token": True,
-        "stream_options": {"include_usage": True},
-        "return_progress": True,
+        **STREAMED,
+        **seeded(seed_of(body, choice)),
     }
     if suffix:
         asked |= framed(prompt, suffix, asked["stop"])
     if alternatives is not None or body.get("best_of", 1) > 1:
         asked["logprobs"] = max(1, alternatives or 0)
-    seed = seed_of(body, choice)
-    if seed is not None:
-        # a reused prompt is decoded in other batches, and other batches round differently
-        asked |= {"seed": seed, "cache_prompt": False}
     return CompletionAsk(prompt, asked, max_tokens, echo, alternatives)
 
 
