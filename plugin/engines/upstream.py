@@ -21,6 +21,7 @@ from plugin.outbound.trail import carried, happened
 _SUCCESS = range(200, 300)
 _BAD_REQUEST = 400
 _LARGEST_REFUSAL = 65_536
+_EVENTS, _WHOLE = (b"accept", b"text/event-stream"), (b"accept", JSON.encode())
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +56,8 @@ class Upstream:
         self._budget = RetryBudget()
         self._path = urlsplit(address.base_url).path.rstrip("/")
         self._headers = _headers(address.key)
+        self._whole_pace = Pace(address.timeout, address.timeout)
+        self._events_pace = Pace(address.timeout)
         self._counts_streams = True
 
     async def answer(self, ask: Ask) -> Whole | Events:
@@ -70,6 +73,10 @@ class Upstream:
         Raises `CallFailed` where another address might do better.
         """
         self._budget.called()
+        if self.breaker.wait > 0:  # before any work is done for it
+            failed = upstream_errors.resting(self.name, self.breaker.wait)
+            self._tell(failed, None)
+            raise failed
         sending = prepare(ask, count=self._counts_streams)
         retry = 0
         while True:
@@ -121,8 +128,8 @@ class Upstream:
         usage = Usage()
         with watch.over():
             async with self._open(ask, sending) as answer:
-                pieces = await self._accepted(answer, watch)
-                body = await whole(pieces, self.name)
+                await self._check(answer, watch)
+                body = await whole(self._pieces(answer), self.name)
             body = finished(body, ask.requested, usage, self.name)
         watch.succeeded()
         return Whole(body, usage, self._answered_by(ask))
@@ -133,36 +140,34 @@ class Upstream:
         async with AsyncExitStack() as stack:
             with watch.over():
                 answer = await stack.enter_async_context(self._open(ask, sending))
-                pieces = await self._accepted(answer, watch)
+                await self._check(answer, watch)
                 _expect_events(answer, self.name)
             stack.callback(_count_the_rest, ask, edited, usage)
-            begun = Begun(passed_on(pieces, edited, stack.pop_all(), watch))
+            begun = Begun(passed_on(self._pieces(answer), edited, stack.pop_all(), watch))
         await begun.wait()
         return Events(begun, self._answered_by(ask), usage)
 
-    async def _accepted(self, answer: Streamed, watch: Watch) -> AsyncIterator[bytes]:
-        """The body of an answer that is one; raises what the upstream said instead."""
+    async def _check(self, answer: Streamed, watch: Watch) -> None:
+        """Raises what the upstream said instead of an answer."""
         watch.answering = True
         if answer.status not in _SUCCESS:
             raise await self._refusal(answer)
-        return self._pieces(answer)
 
     def _open(self, ask: Ask, sending: Sending) -> AbstractAsyncContextManager[Streamed]:
-        address = self._address
-        accept = b"text/event-stream" if ask.stream else JSON.encode()
+        stream = ask.stream
         kind = sending.content_type.encode("latin-1", "replace")
         return self._client.stream(
             "POST",
-            address.base_url,
+            self._address.base_url,
             f"{self._path}/{ask.path}",
             headers=(
                 *self._headers,
                 *carried(),
-                (b"accept", accept),
+                _EVENTS if stream else _WHOLE,
                 (b"content-type", kind),
             ),
             body=sending.body,
-            pace=Pace(address.timeout, None if ask.stream else address.timeout),
+            pace=self._events_pace if stream else self._whole_pace,
         )
 
     def _pieces(self, answer: Streamed) -> AsyncIterator[bytes]:

@@ -123,6 +123,12 @@ def _hear(data: bytes, starts: Mapping[bytes, int], usage: Usage, name: str) -> 
     return told is not None
 
 
+def _may_tell(ready: bytes) -> bool:
+    # what is rarely there is looked for in the quicker way first
+    named = b'"usage"' in ready or b'"error"' in ready
+    return named and _TELLING.search(ready) is not None
+
+
 class Edited:
     """A stream of events on its way to the caller: whole events, as read but for what must differ.
 
@@ -156,7 +162,7 @@ class Edited:
             self.done, ready = True, ready[: found.end()]
         elif b".completed" in ready and _IMAGE_DONE.search(ready):
             self.done = True
-        if self._renames is not False or _TELLING.search(ready):
+        if self._renames is not False or _may_tell(ready):
             return self._edited(ready)
         return ready
 
