@@ -1,5 +1,6 @@
 """Every long-lived object: built once, in this order, and closed in reverse."""
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Collection, Container
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
@@ -121,7 +122,7 @@ async def open_services(
         stack.push_async_callback(database.dispose)
 
         # Asked on the event loop, so neither waits: see KeyRing for what happens instead.
-        commits = Commits(url)
+        commits = Commits(url, asyncio.get_running_loop().call_soon)
         stack.callback(commits.close)
         reader = open_blocking(url, wait=0)
         stack.callback(reader.dispose)
@@ -279,7 +280,8 @@ async def _open_embedded(
 
 
 async def _open_issuers(stack: AsyncExitStack, settings: Settings) -> list[Issuer]:
-    fixed, issuers = fixed_keys(settings), list[Issuer]()
+    fixed = fixed_keys(settings)
+    issuers: list[Issuer] = []
     for given in settings.jwt_issuers:
         keys = fixed.get(given.issuer) or await _published(stack, given)
         issuers.append(Issuer(given.issuer, given.audience, given.algorithm, keys))

@@ -85,7 +85,7 @@ def _form_of(standing: Sequence[Standing]) -> _Form:
 
 
 def _values(form: _Form, levels: Sequence[Level]) -> tuple[int, ...]:
-    values = list[int]()
+    values: list[int] = []
     for (left, reset), ends in zip(levels, form.ends, strict=True):
         values.append(left)
         if ends:

@@ -27,7 +27,7 @@ class UnknownUrl(NotFound):
 
 def speaks_openai(path: str) -> bool:
     """Whether a path belongs to the GPT API, where its clients insist on this form."""
-    return path == PREFIX or path.startswith(f"{PREFIX}/")
+    return path.startswith(PREFIX) and path[len(PREFIX) :][:1] in {"", "/"}
 
 
 def unknown_url(method: str, path: str) -> UnknownUrl:

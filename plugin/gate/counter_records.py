@@ -6,7 +6,7 @@ the lock of the file, and `CounterFile.changing` before anything is written.
 """
 
 from plugin.gate.counter_file import RECORD, SLOTS, WORKERS, CounterFile
-from plugin.gate.counters import Kind, Level, Take
+from plugin.gate.counters import Kind, Level, Take, level_of
 
 _BODY = 64
 _WINDOW, _RUNNING, _BUDGET = 1, 2, 3
@@ -63,8 +63,11 @@ class Window:
 
     def take(self, units: int, cap: int, left: int, now: float) -> Level:
         """Take so much, so that so much is left of `cap`: see `left`, which comes first."""
-        self._add(self.slot, units)
-        return self.level(cap, left, now)
+        file, slot = self._file, self.slot
+        file.buckets[self._first + slot % SLOTS] += units
+        file.places[self._total] += units
+        reset = (slot + SLOTS) * self._width - now if left < cap else 0.0
+        return level_of((left, reset))
 
     def _add(self, slot: int, units: int) -> None:
         self._file.buckets[self._first + slot % SLOTS] += units
@@ -76,10 +79,8 @@ class Window:
 
     def level(self, cap: int, left: int, now: float) -> Level:
         """Where it stands with so much left of `cap`."""
-        if left >= cap:
-            return Level(left)
-        reset = (self.slot + SLOTS) * self._width - now
-        return Level(left, reset if reset > 0 else 0.0)
+        reset = (self.slot + SLOTS) * self._width - now if left < cap else 0.0
+        return level_of((left, reset if reset > 0 else 0.0))
 
     def wait(self, missing: int, now: float) -> float:
         """Seconds until so much more is free, if nobody else takes it."""
@@ -129,7 +130,7 @@ class Running:
     def take(self, units: int, _cap: int, left: int, _now: float) -> Level:
         """So much more is under way in this worker, so that so much is left."""
         self._add(units)
-        return Level(left)
+        return level_of((left, 0.0))
 
     def _add(self, units: int) -> None:
         places = self._file.places
@@ -141,7 +142,7 @@ class Running:
 
     def level(self, _cap: int, left: int, _now: float) -> Level:
         """Where it stands with so much left."""
-        return Level(left)
+        return level_of((left, 0.0))
 
     def settle(self, _slot: int, cost: int, _used: int) -> None:
         """A call that took `cost` has ended."""
@@ -184,7 +185,7 @@ class Budget:
     def take(self, units: int, _cap: int, left: int, _now: float) -> Level:
         """Reserve so much, so that so much is left."""
         self._add(units)
-        return Level(left)
+        return level_of((left, 0.0))
 
     def _add(self, units: int) -> None:
         places = self._file.places
@@ -197,7 +198,7 @@ class Budget:
 
     def level(self, _cap: int, left: int, _now: float) -> Level:
         """Where it stands with so much left."""
-        return Level(left)
+        return level_of((left, 0.0))
 
     def settle(self, _slot: int, cost: int, used: int) -> None:
         """End a call that reserved `cost` and used so much."""

@@ -54,6 +54,7 @@ class Journal:
         self._size = 0
         self._size_when_lost: int | None = None
         self._later = later
+        self._due = False
         self._fresh: dict[int, Call] = {}
         self._waiting = bytearray()
         self._failing = False
@@ -86,8 +87,9 @@ class Journal:
         self._fresh[self._number] = call
         if self._later is None:
             self.flush()
-        elif len(self._fresh) == 1:
-            self._later(self.flush)
+        elif not self._due:
+            self._due = True
+            self._later(self._step_ended)
         return self._number
 
     def amended(self, number: int, call: Call) -> None:
@@ -101,6 +103,10 @@ class Journal:
         """A call has ended; once for each, before the last byte of its answer."""
         self._fresh.pop(number, None)
         self._write(line_of(["s", number, *call, *outcome]))
+
+    def _step_ended(self) -> None:
+        self._due = False
+        self.flush()
 
     def flush(self) -> None:
         """Write what was let through in this step: before any byte of an answer that goes on."""

@@ -23,7 +23,7 @@ MOST = 2**32 - 1
 MOST_OF_A_BUDGET = 2**62
 
 _SECONDS = {"second": 1.0, "minute": 60.0, "day": 86_400.0}
-_REMEMBERED = 4_096
+_REMEMBERED = 16_384
 _Key = TypeVar("_Key")
 _Value = TypeVar("_Value")
 
@@ -98,8 +98,8 @@ class Shape:
     """What is the same for all calls that meet the same limits at one step, whoever sends them."""
 
     limits: tuple[Limit, ...] = ()
-    prefixes: tuple[str, ...] = ()
-    """What the names of their counts begin with; the subjects of the call follow."""
+    takes: tuple[tuple[str, Take], ...] = ()
+    """What a call takes of each, and by the scope of which subject; that ends the count's name."""
     by_size: bool = False
     """Whether tokens or units are among them."""
     labels: tuple[str, ...] = ()
@@ -112,13 +112,20 @@ class Shape:
     """How it says it, as JSON: a pattern for what is left of those."""
 
     @classmethod
-    def of(cls, limits: tuple[Limit, ...], prefixes: tuple[str, ...]) -> "Shape":
-        """The shape of some limits."""
+    def of(cls, limits: tuple[Limit, ...], month: str) -> "Shape":
+        """The shape of some limits in a month."""
         labels = tuple(limit.label for limit in limits)
         told = tuple(at for at, limit in enumerate(limits) if limit.measure != "concurrent")
+        takes = tuple(
+            (
+                limit.scope,
+                Take(limit.counter(month, ""), limit.kind, limit.cap or 0, 1, limit.seconds),
+            )
+            for limit in limits
+        )
         return cls(
             limits,
-            prefixes,
+            takes,
             any(limit.measure in {"tokens", "units"} for limit in limits),
             labels,
             tuple(limit.cap or 0 for limit in limits),
@@ -243,20 +250,18 @@ class Limits:
         return subject if subject in self._named[scope] else EACH
 
     def _remember_shape(self, names: tuple[str, ...], met: Iterable[Limit]) -> Shape:
-        limits = tuple(met)
-        prefixes = tuple(limit.counter(self.month, "") for limit in limits)
-        shape = Shape.of(limits, prefixes)
+        shape = Shape.of(tuple(met), self.month)
         _remember(self._shapes, names, shape)
         return shape
 
     def _plan(self, shape: Shape, by_scope: Mapping[str, str], units: int = 0) -> Plan:
         """`units` are what a call costs, whatever it asks."""
-        subjects = tuple([by_scope[limit.scope] for limit in shape.limits])
+        subjects = tuple([by_scope[scope] for scope, _ in shape.takes])
         takes = tuple(
             [
-                Take(prefix + subject, limit.kind, limit.cap or 0, 1, limit.seconds)
-                for limit, prefix, subject in zip(
-                    shape.limits, shape.prefixes, subjects, strict=True
+                Take(name + subject, kind, cap, cost, period)
+                for (_, (name, kind, cap, cost, period)), subject in zip(
+                    shape.takes, subjects, strict=True
                 )
             ]
         )

@@ -58,15 +58,13 @@ class SharedCounters:
             if file.moved != self._moved:  # to make room for a new one
                 self._look_again()
                 found = [self._count(take, now) for take in takes]
-            lefts = [
-                count.left(take.cap, now) - take.cost
-                for count, take in zip(found, takes, strict=True)
-            ]
+            both = list(zip(found, takes, strict=True))
+            lefts = [count.left(cap, now) - cost for count, (_, _, cap, cost, _) in both]
             if lefts and min(lefts) < 0:
                 return _refusal(takes, found, lefts, now)
             levels = [
                 count.take(take.cost, take.cap, left, now)
-                for count, take, left in zip(found, takes, lefts, strict=True)
+                for (count, take), left in zip(both, lefts, strict=True)
             ]
             held = [(count, count.slot) for count in found]
         finally:

@@ -2,6 +2,7 @@
 
 import logging
 import sqlite3
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -107,17 +108,29 @@ class Commits:
 
     One connection for all who ask on the event loop: it never waits for a lock. Whoever begins a
     request looks, once; what was committed before that is seen by all who ask afterwards.
+
+    With `later`, which has something done in the next step of the event loop, one look is enough
+    for the requests of a step: all of them had come before it began.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(
+        self, url: str, later: Callable[[Callable[[], None]], object] | None = None
+    ) -> None:
         self._connection = sqlite3.connect(sqlite_path(url), timeout=0, isolation_level=None)
         self._cursor = self._connection.cursor()
+        self._later = later
+        self._looked = False
         self._failing = False
         self.version: int | None = None
         """Another one after every commit; None before the first look."""
 
     def look(self) -> None:
         """See whether anything was committed; while the database does not tell, nothing was."""
+        if self._looked:
+            return
+        if self._later is not None:
+            self._looked = True
+            self._later(self._look_again)
         try:
             # 2 us, and what SQLite offers for it: two locks taken and given back on the log's index
             (self.version,) = self._cursor.execute("PRAGMA data_version").fetchone()
@@ -127,6 +140,9 @@ class Commits:
             self._failing = True
         else:
             self._failing = False
+
+    def _look_again(self) -> None:
+        self._looked = False
 
     def ask(self, question: str, *values: object) -> tuple[Any, ...] | None:
         """The first row; raises one of `FAILURES` when the database cannot be asked."""

@@ -71,12 +71,15 @@ def serve(which: str, port: int, directory: Path) -> None:
     else:
         os.environ["BENCH_OPERATIONS"] = str(SIZES[which][1])
         from plugin.app import create_app
+        from plugin.cli.service_app import spare_the_collector
         from plugin.settings import Settings
 
         given = Settings(
             data_dir=directory, operations=("tests.bench.gate_operations",), engine="none"
         )
-        serving.serve(create_app(given, ledger_beside=True), port)
+        app = create_app(given, ledger_beside=True)
+        spare_the_collector()
+        serving.serve(app, port)
 
 
 def prepare(directory: Path, keys: int) -> list[str]:
