@@ -89,7 +89,10 @@ async def _answer(path: str, body: dict[str, Any]) -> tuple[str, bytes]:
 
 
 _IMAGES = {"created": 1_700_000_000, "data": [{"url": "https://example.com/a.png"}]}
-_PAINTED = b'data: {"type": "image_generation.completed", "b64_json": ""}\n\n'
+_PAINTED = (
+    b"event: image_generation.completed\n"
+    b'data: {"type": "image_generation.completed", "b64_json": ""}\n\n'
+)
 _numbers = itertools.count()
 
 

@@ -9,20 +9,28 @@ from typing import Any
 from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.openapi.utils import get_openapi
 from fastapi.routing import iter_route_contexts
-from pydantic.json_schema import models_json_schema
+from pydantic import BaseModel
+from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
 from plugin.api import cached
 from plugin.api.documents import reflow, without_titles, write
 from plugin.api.v1 import described_headers
 from plugin.api.v1.described import reference
-from plugin.api.v1.images import ImageEvent
+from plugin.api.v1.images import ImageEditRequest, ImageEvent
 from plugin.api.v1.replies import ChatCompletionChunk, ErrorBody
 from plugin.api.v1.rules import SCHEMAS, SET_OF, SETS, Rule
 from plugin.operations import Access, access_of
 
 PATH = "/v1/openapi.json"
 
-_NO_REPLIES = (ChatCompletionChunk, ImageEvent, ErrorBody)
+_BESIDE: Sequence[tuple[type[BaseModel], JsonSchemaMode]] = (
+    (ChatCompletionChunk, "serialization"),
+    (ImageEvent, "serialization"),
+    (ErrorBody, "serialization"),
+    (ImageEditRequest, "validation"),
+)
+"""Models that no route shows to FastAPI as its body or its reply."""
+
 _SCHEME = "bearer"
 _ABOUT = (
     "The GPT API on this service's models. Every request needs a bearer key; every error is the "
@@ -152,8 +160,7 @@ def _complete(components: dict[str, Any]) -> None:
     schemas = components.setdefault("schemas", {})
     for leftover in ("HTTPValidationError", "ValidationError"):
         schemas.pop(leftover, None)
-    models = [(model, "serialization") for model in _NO_REPLIES]
-    _, told = models_json_schema(models, ref_template="#/components/schemas/{model}")  # type: ignore[arg-type]
+    _, told = models_json_schema(_BESIDE, ref_template="#/components/schemas/{model}")
     for name, schema in told["$defs"].items():
         schemas.setdefault(name, schema)
     for name, rules in SCHEMAS.items():

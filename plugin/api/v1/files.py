@@ -210,9 +210,12 @@ def _new_file(form: FormReader) -> NewFile:
         if name not in _FIELDS:
             raise InvalidRequest(
                 f"The form has a part `{name[:64]}`, which is not known here; it takes file, "
-                "purpose and expires_after.",
+                "purpose, expires_after[anchor] and expires_after[seconds].",
                 param=name[:64],
             )
+    for name, _ in form.uploads:
+        if name != "file":
+            raise InvalidRequest(f"`{name}` came as a file; send it as a field.", param=name)
     if len(form.uploads) != 1:
         raise InvalidRequest(f"One file is asked for; {len(form.uploads)} came.", param="file")
     purpose = form.fields.get("purpose")

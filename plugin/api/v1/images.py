@@ -1,22 +1,25 @@
 """`/v1/images`: made by an image model of an upstream, for there is none on this machine."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from plugin.api.v1.answering import answer
-from plugin.api.v1.described import ENGINE_ERRORS, answers
+from plugin.api.v1.described import ENGINE_ERRORS, answers, reference
 from plugin.api.v1.multipart import FormReader
-from plugin.api.v1.wire import Body, ModelName
+from plugin.api.v1.wire import Body, ModelName, Part
 from plugin.engines.catalog import Catalog
 from plugin.engines.engine import Upload
 from plugin.errors import InvalidRequest, NotOffered
 from plugin.operations import operation
 
 router = APIRouter(prefix="/v1/images", tags=["images"])
+
+_JSON = "application/json"
 
 UPLOAD_LIMIT = 52_428_800
 """Bytes that a form with images may have."""
@@ -51,6 +54,21 @@ class ImageRequest(Painting):
     "What the image shows."
     stream: bool | None = None
     "Whether to answer with server-sent events, where the model can."
+
+
+class ImageReference(Part):
+    """An image by its address, or as a data URL; upstreams do not know the files kept here."""
+
+    image_url: Annotated[str, Field(min_length=1)]
+
+
+class ImageEditRequest(ImageRequest):
+    """What to change, for clients that refer to images instead of sending them."""
+
+    images: Annotated[list[ImageReference], Field(min_length=1, max_length=16)]
+    "The images to change."
+    mask: ImageReference | None = None
+    "Where the first of them may change."
 
 
 class ImageForm(Painting):
@@ -98,7 +116,10 @@ def _form(*required: str) -> dict[str, Any]:
     }
     named = {"minLength": 1}
     schema = {"required": [*required], "properties": files | fields, "propertyNames": named}
-    content = {"multipart/form-data": {"schema": {"type": "object", **schema}}}
+    return {"multipart/form-data": {"schema": {"type": "object", **schema}}}
+
+
+def _body(content: Mapping[str, Any]) -> dict[str, Any]:
     return {"requestBody": {"required": True, "content": content}}
 
 
@@ -114,19 +135,27 @@ async def create_image(body: ImageRequest, request: Request) -> Response:
     "/edits",
     operation_id="create_image_edit",
     responses=answers(ImageList, ImageEvent),
-    openapi_extra=_form("image", "prompt"),
+    openapi_extra=_body(
+        {**_form("image", "prompt"), _JSON: {"schema": {"$ref": reference(ImageEditRequest)}}}
+    ),
 )
 @operation(scope="gpt:use", raises=ENGINE_ERRORS)
 async def create_image_edit(request: Request) -> Response:
     """Change images by a text. An image model of an upstream answers; without one it is a 501."""
-    return await _with_images(request, "images/edits", needs_prompt=True)
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != _JSON:
+        return await _with_images(request, "images/edits", needs_prompt=True)
+    content = await request.body()
+    with _named():
+        body = await asyncio.to_thread(ImageEditRequest.model_validate_json, content)
+    given = await body.given(request) | {"model": _model(request, body.model)}
+    return await answer(request, "images/edits", given, unknown=body.unknown)
 
 
 @router.post(
     "/variations",
     operation_id="create_image_variation",
     responses=answers(ImageList),
-    openapi_extra=_form("image"),
+    openapi_extra=_body(_form("image")),
 )
 @operation(scope="gpt:use", raises=ENGINE_ERRORS)
 async def create_image_variation(request: Request) -> Response:
@@ -152,15 +181,24 @@ async def _with_images(request: Request, path: str, *, needs_prompt: bool) -> Re
 def _checked(fields: Mapping[str, str], *, needs_prompt: bool) -> dict[str, Any]:
     """The fields of a form as the JSON that they stand for, judged like a body."""
     given = {name: _meant(name, text) for name, text in fields.items()}
-    try:
+    with _named():
         form = ImageForm.model_validate(given)
-    except ValidationError as error:
-        fault = error.errors(include_url=False)[0]
-        name = str(fault["loc"][0])
-        raise InvalidRequest(f"`{name}`: {fault['msg']}.", param=name) from None
     if needs_prompt and form.prompt is None:
         raise InvalidRequest("`prompt` is missing; say what shall change.", param="prompt")
     return given
+
+
+@contextmanager
+def _named() -> Iterator[None]:
+    """Tell the first of pydantic's faults as the API does; raises `InvalidRequest`."""
+    try:
+        yield
+    except ValidationError as error:
+        fault = error.errors(include_url=False)[0]
+        name = "".join(f"[{one}]" if isinstance(one, int) else f".{one}" for one in fault["loc"])
+        name = name.removeprefix(".")
+        text = f"`{name or 'body'}`: {fault['msg']}."
+        raise InvalidRequest(text, param=name or None) from None
 
 
 def _meant(name: str, text: str) -> Any:

@@ -11,12 +11,19 @@ from plugin.errors import ModelNotFound
 from plugin.operations import operation
 
 
+class _Model(PathConvertor):
+    """The name of a model, slashes and all."""
+
+    regex = ".+"
+
+
 class _Engine(PathConvertor):
-    """The name of a model, slashes and all, but for what is done with it at the end of a path."""
+    """The same, but for what is done with a model at the end of a path."""
 
     regex = r".+(?<!/completions)(?<!/edits)(?<!/embeddings)"
 
 
+register_url_convertor("model", _Model())
 register_url_convertor("engine", _Engine())
 
 router = APIRouter(prefix="/v1", tags=["models"])
@@ -31,7 +38,7 @@ async def list_models(request: Request) -> ModelList:
     return ModelList(data=[_model(found) for found in _all(request)])
 
 
-@router.get("/models/{model:path}", operation_id="retrieve_model")
+@router.get("/models/{model:model}", operation_id="retrieve_model")
 @operation(scope="gpt:use", raises=(ModelNotFound,))
 async def retrieve_model(model: Name, request: Request) -> ModelCard:
     """Say what answers to a name."""

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, BeforeValidator, ConfigDict
+from pydantic_core import PydanticCustomError
 
 from plugin.auth.caller import EVERYTHING, Caller
 from plugin.errors import InvalidRequest, MissingScope
@@ -42,7 +43,7 @@ Row = Mapping[Any, Any]
 def _written_out(given: Any) -> Any:
     """Refuse what else pydantic takes for a date: seconds since 1970, and midnights."""
     if isinstance(given, str) and not _DATE.fullmatch(given):
-        raise ValueError("written as 2026-11-23")
+        raise PydanticCustomError("date_parsing", "A date is written as 2026-11-23.")
     return given
 
 

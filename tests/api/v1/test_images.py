@@ -1,3 +1,4 @@
+import json
 from typing import Any
 
 import pytest
@@ -120,9 +121,43 @@ def test_wrong_fields_of_a_form_are_named(
 def test_a_form_without_an_image_is_none(call: Any, painter: Fixed) -> None:
     reply = call("POST", EDIT, files={"mask": PNG}, data={"prompt": "a"})
     assert refused(reply, 400, "`image` is missing")["param"] == "image"
-    refused(call("POST", EDIT, json={"prompt": "a"}), 415, "multipart/form-data")
+    refused(call("POST", VARY, json={"prompt": "a"}), 415, "multipart/form-data")
     refused(call("POST", MAKE, json={"prompt": "a", "model": "nobody"}), 404, "does not exist")
     assert painter.asked == []
+
+
+def test_images_may_be_named_instead_of_sent(call: Any, painter: Fixed) -> None:
+    body = {
+        "prompt": "a hat",
+        "images": [{"image_url": "data:image/png;base64,AA=="}],
+        "mask": None,
+        "quality": "low",
+    }
+    kind = {"content-type": "Application/JSON; charset=utf-8"}
+    reply = call("POST", EDIT, content=json.dumps(body), headers=kind)
+    assert_reply(EDIT, "POST", 200, reply.content)
+    (ask,) = painter.asked
+    assert (ask.path, ask.upload, ask.unknown) == ("images/edits", None, ("quality",))
+    assert ask.body["images"] == body["images"]
+    assert "mask" not in ask.body
+
+
+@pytest.mark.parametrize(
+    ("body", "param"),
+    [
+        ({}, "prompt"),
+        ({"prompt": "a hat"}, "images"),
+        ({"prompt": "a hat", "images": []}, "images"),
+        ({"prompt": "a hat", "images": [{"file_id": "file-1"}]}, "images[0].image_url"),
+        ({"prompt": "a hat", "images": [{"image_url": "u"}], "n": 11}, "n"),
+        ([], None),
+    ],
+)
+def test_wrong_references_are_named(
+    call: Any, painter: Fixed, body: Any, param: str | None
+) -> None:
+    assert refused(call("POST", EDIT, json=body), 400, "`")["param"] == param
+    assert not painter.asked
 
 
 def test_a_form_may_be_larger_than_other_bodies(call: Any, painter: Fixed) -> None:

@@ -54,9 +54,15 @@ async def test_what_an_old_client_posts_to_is_no_name(end: str) -> None:
     assert (await Doors()("GET", f"/v1/models/hub/{end}")).status == 404
 
 
-@pytest.mark.parametrize("path", ["/v1/models/gpt-9", "/v1/engines/a/b", "/v1/models/"])
+@pytest.mark.parametrize("path", ["/v1/models/gpt-9", "/v1/engines/a/b", "/v1/models/a/"])
 async def test_a_name_that_nobody_answers_to(path: str) -> None:
     reply = await Doors()("GET", path)
     error = assert_reply(path, "GET", reply.status, reply.body)["error"]
     assert reply.status == 404
     assert (error["code"], error["param"]) == ("model_not_found", "model")
+
+
+@pytest.mark.parametrize("path", ["/v1/models", "/v1/engines"])
+async def test_a_slash_at_the_end_leads_to_the_list(path: str) -> None:
+    reply = await Doors()("GET", f"{path}/")
+    assert (reply.status, reply.headers["location"]) == (307, path)

@@ -148,9 +148,9 @@ def test_only_a_key_with_every_scope_sees_everybody(
     ("query", "words"),
     [
         ("date=yesterday", "date"),
-        ("date=0", "written as 2026-11-23"),
-        ("start_date=1795172400", "written as 2026-11-23"),
-        ("date=2026-11-20T00:00:00", "written as 2026-11-23"),
+        ("date=0", "such as 2026-11-23"),
+        ("start_date=1795172400", "such as 2026-11-23"),
+        ("date=2026-11-20T00:00:00", "such as 2026-11-23"),
         ("date=2026-11-20&start_date=2026-11-20", "`date` alone"),
         ("end_date=2026-11-20", "start_date"),
         ("start_date=2026-11-20&end_date=2026-11-19", "0 to 365 days"),
