@@ -46,6 +46,7 @@ from plugin.gate.metrics import Metrics
 from plugin.gate.opening import open_gate
 from plugin.gate.prices import Price, Prices
 from plugin.gate.queue import Room
+from plugin.gate.remaining import Remaining
 from plugin.gate.telemetry import Telemetry, kept
 from plugin.gpt.files import Files
 from plugin.gpt.moderation import Phrases
@@ -197,7 +198,9 @@ async def open_telemetry(
         [of_worker],
         [of_service],
     )
-    async with kept(metrics, Decisions(settings.data_dir / DIRECTORY, time.time)) as telemetry:
+    decisions = Decisions(settings.data_dir / DIRECTORY, time.time)
+    remaining = Remaining(services.gate, settings.database)
+    async with kept(metrics, decisions, remaining) as telemetry:
         yield telemetry
 
 

@@ -17,10 +17,6 @@ async def read_metrics(request: Request) -> Response:
     """Read what the service measures, in the formats of Prometheus."""
     telemetry: Telemetry = request.app.state.telemetry
     accept = request.headers.get("accept", "")
-    telemetry.tend()
-
-    def page() -> tuple[bytes, str]:
-        return exposed(telemetry.metrics.gathered(), accept)
-
-    content, media_type = await asyncio.to_thread(page)
+    figures = await telemetry.figures()
+    content, media_type = await asyncio.to_thread(exposed, figures, accept)
     return Response(content, headers={"content-type": media_type, "cache-control": "no-store"})

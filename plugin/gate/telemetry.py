@@ -6,7 +6,9 @@ from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 from plugin.gate.decisions import Decisions
+from plugin.gate.figures import Figures
 from plugin.gate.metrics import Metrics
+from plugin.gate.remaining import Remaining
 
 _EVERY = 1.0
 
@@ -14,9 +16,12 @@ _EVERY = 1.0
 class Telemetry:
     """Takes the record of each request."""
 
-    def __init__(self, metrics: Metrics, decisions: Decisions) -> None:
+    def __init__(
+        self, metrics: Metrics, decisions: Decisions, remaining: Remaining | None = None
+    ) -> None:
         self.metrics = metrics
         self.decisions = decisions
+        self._remaining = remaining
 
     def record(
         self, record: Mapping[str, Any], way: list[dict[str, Any]], *, admitted: bool
@@ -31,11 +36,25 @@ class Telemetry:
         self.decisions.tend()
         self.metrics.tend()
 
+    async def figures(self) -> Figures:
+        """All figures there are, of all workers. Raises `OSError`."""
+        self.tend()
+        remaining = self._remaining
+        if remaining is None:
+            return await asyncio.to_thread(self.metrics.gathered)
+        scopes = remaining.scopes()
+        busiest = await asyncio.to_thread(remaining.busiest, scopes)
+        figures = await asyncio.to_thread(self.metrics.gathered)
+        remaining.add(figures, busiest)
+        return figures
+
 
 @asynccontextmanager
-async def kept(metrics: Metrics, decisions: Decisions) -> AsyncIterator[Telemetry]:
+async def kept(
+    metrics: Metrics, decisions: Decisions, remaining: Remaining | None = None
+) -> AsyncIterator[Telemetry]:
     """Telemetry that is written down every second, and once more at the end."""
-    telemetry = Telemetry(metrics, decisions)
+    telemetry = Telemetry(metrics, decisions, remaining)
     keeping = asyncio.create_task(_keep(telemetry))
     try:
         yield telemetry

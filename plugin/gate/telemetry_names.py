@@ -30,6 +30,7 @@ PID = "process.pid"
 DOOR = "plugin.door"
 STATUS_CLASS = "plugin.status_class"
 LIMIT = "plugin.limit"
+SUBJECT = "plugin.subject"
 STATE = "plugin.state"
 UPSTREAM = "plugin.upstream"
 REQUEST_ID = "plugin.request_id"
@@ -109,6 +110,8 @@ UNITS = Figure("plugin.usage.units", "counter", "{unit}", "Units charged to budg
 REFUSALS = Figure(
     "plugin.limit.refusals", "counter", "{call}", "Calls that a limit refused.", (LIMIT, DOOR)
 )
+LEFT = Figure("plugin.limit.left", "gauge", "1", "What is left of a limit.", (LIMIT, SUBJECT))
+CAP = Figure("plugin.limit.cap", "gauge", "1", "What a limit allows.", (LIMIT, SUBJECT))
 ACTIVE = Figure(
     "http.server.active_requests", "gauge", "{request}", "Requests being answered, streams too."
 )
@@ -140,7 +143,7 @@ HANDLES = Figure(
 CPU = Figure("process.cpu.time", "counter", "s", "Processor time of a worker.", (PID,))
 
 FIGURES = (
-    *(REQUESTS, CALLS, FIRST_PIECE, INPUT, OUTPUT, UNITS, REFUSALS),
+    *(REQUESTS, CALLS, FIRST_PIECE, INPUT, OUTPUT, UNITS, REFUSALS, LEFT, CAP),
     *(ACTIVE, STREAMS, BREAKERS, JOURNAL, LEDGER, ENGINE, RESTARTS),
     *(WORKERS, MEMORY, HANDLES, CPU),
 )
