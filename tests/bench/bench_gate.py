@@ -71,6 +71,7 @@ def serve(which: str, port: int, directory: Path) -> None:
     else:
         os.environ["BENCH_OPERATIONS"] = str(SIZES[which][1])
         from plugin.app import create_app
+        from plugin.cli.joined_writes import JoinedWrites
         from plugin.cli.service_app import spare_the_collector
         from plugin.settings import Settings
 
@@ -79,7 +80,7 @@ def serve(which: str, port: int, directory: Path) -> None:
         )
         app = create_app(given, ledger_beside=True)
         spare_the_collector()
-        serving.serve(app, port)
+        serving.serve(app, port, JoinedWrites)
 
 
 def prepare(directory: Path, keys: int) -> list[str]:

@@ -33,8 +33,8 @@ def wait_for(port: int, seconds: float = 60) -> None:
     raise SystemExit("the service did not start")
 
 
-def serve(app: Any, port: int) -> None:
-    """Serve in this process, as the plugin does."""
+def serve(app: Any, port: int, http: Any = "httptools") -> None:
+    """Serve in this process, as uvicorn is run; `http` is how connections are spoken with."""
     import uvicorn
 
     uvicorn.run(
@@ -42,7 +42,7 @@ def serve(app: Any, port: int) -> None:
         host="127.0.0.1",
         port=port,
         loop="uvloop",
-        http="httptools",
+        http=http,
         ws="none",
         access_log=False,
         log_level="warning",
