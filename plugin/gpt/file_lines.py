@@ -121,14 +121,25 @@ def _message(message: Any) -> str | None:
     role, content = message.get("role"), message.get("content")
     if role not in _ROLES:
         return f".role must be one of {', '.join(_ROLES)}"
-    calls = role == "assistant" and (message.get("tool_calls") or message.get("function_call"))
-    if not (isinstance(content, str | list) or (content is None and calls)):
-        return ".content must be a text or a list of parts"
-    if role == "tool" and not isinstance(message.get("tool_call_id"), str):
-        return ".tool_call_id must be a text"
-    if message.get("weight", 1) not in (0, 1, None):
-        return ".weight must be 0 or 1"
-    return None
+    calls, name = message.get("tool_calls") or [], message.get("tool_call_id")
+    says_nothing = (
+        content is None and role == "assistant" and (calls or message.get("function_call"))
+    )
+    faults = (
+        (not (_is_content(content) or says_nothing), ".content must be a text or a list of parts"),
+        (not isinstance(calls, list), ".tool_calls must be a list"),
+        (role == "tool" and not isinstance(name, str), ".tool_call_id must be a text"),
+        (message.get("weight", 1) not in (0, 1, None), ".weight must be 0 or 1"),
+    )
+    return next((text for is_so, text in faults if is_so), None)
+
+
+def _is_content(content: Any) -> bool:
+    if not isinstance(content, list):
+        return isinstance(content, str)
+    return bool(content) and all(
+        isinstance(part, dict) and isinstance(part.get("type"), str) for part in content
+    )
 
 
 class _Requests:

@@ -72,6 +72,12 @@ def test_what_can_be_learnt_from_is_taken(content: bytes) -> None:
         (messages({"role": ["user"], "content": "a"}), "line 1: messages[0].role must be one of"),
         (messages({"role": "user"}), "line 1: messages[0].content must be"),
         (messages({"role": "assistant", "content": None}), "messages[0].content must be"),
+        (messages({"role": "user", "content": []}), "messages[0].content must be"),
+        (messages({"role": "user", "content": ["hi"]}), "messages[0].content must be"),
+        (
+            messages({"role": "assistant", "content": None, "tool_calls": 5}),
+            "messages[0].tool_calls must be a list",
+        ),
         (messages({"role": "tool", "content": "4"}), "messages[0].tool_call_id must be"),
         (messages({"role": "user", "content": "", "weight": [2]}), "messages[0].weight must be"),
     ],
