@@ -8,10 +8,8 @@ import subprocess
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
 
-import orjson
-
+from tests.bench.promises import Promises
 from tests.clients.event_stream import Answered
 from tests.journeys.running import PLUGIN, surroundings
 from tests.journeys.streaming import Streaming, children, streaming
@@ -36,8 +34,8 @@ def restart(directory: Path) -> int:
     ).returncode
 
 
-async def run(given: argparse.Namespace, directory: Path) -> dict[str, Any]:
-    """Restart under streams; what became of them."""
+async def run(promises: Promises, given: argparse.Namespace, directory: Path) -> None:
+    """Restart under streams, and tell what became of them."""
     pieces = int(given.seconds / 0.1)
     async with streaming(directory, "--workers", str(given.workers), pieces=pieces) as service:
         stop, took, seen = asyncio.Event(), list[float](), set[int]()
@@ -53,32 +51,29 @@ async def run(given: argparse.Namespace, directory: Path) -> dict[str, Any]:
         answers = list(itertools.chain(*await asyncio.gather(*callers)))
         seen |= set(children(service.running.process.pid))
     whole = sum(map(service.is_whole, answers))
-    return {
-        "rounds": given.rounds,
-        "refused": refused,
-        "live_streams": given.streams,
-        "workers": given.workers,
-        "processes": len(seen),
-        "streams": len(answers),
-        "whole": whole,
-        "dropped": len(answers) - whole,
-        "round_seconds": round(statistics.median(took), 2),
-    }
+    print(
+        f"{given.rounds} restarts of {given.workers} workers one by one, {given.streams} live "
+        f"streams of {given.seconds:.0f} s:"
+    )
+    promises.tell(f"{statistics.median(took):.2f} s a round (median)")
+    fresh = (given.rounds + 1) * given.workers
+    promises.check("processes", len(seen), f"at least {fresh}", kept=len(seen) >= fresh)
+    promises.none("restarts that were refused", refused)
+    promises.none(f"streams dropped of {len(answers)}", len(answers) - whole)
 
 
 def main() -> None:
-    """Measure, print, and fail where a stream was dropped."""
+    """In full size unless told otherwise; fails where a stream was dropped."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=10)
     parser.add_argument("--streams", type=int, default=100)
     parser.add_argument("--workers", type=int, default=4)
     parser.add_argument("--seconds", type=float, default=5.0)
     given = parser.parse_args()
+    promises = Promises()
     with tempfile.TemporaryDirectory() as name:
-        report = asyncio.run(run(given, Path(name)))
-    print(orjson.dumps(report, option=orjson.OPT_INDENT_2).decode())
-    if report["dropped"] or report["refused"]:
-        raise SystemExit(1)
+        asyncio.run(run(promises, given, Path(name)))
+    promises.end()
 
 
 if __name__ == "__main__":

@@ -4,16 +4,16 @@
 
 The disk is full, the database locked by another process, the journals deleted, replaced by a file,
 damaged. Prints what callers were told and how long it took; exit code 1 when a call that was
-answered has no row, or two, or when the ledger is not as written.
+answered has no row, or two, when the ledger is not as written, or when it does not go on by itself.
 """
 
 import argparse
-import sys
 import tempfile
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
+from tests.bench.promises import Promises
 from tests.journeys.storage_faults import (
     Fault,
     file_instead_of_journals,
@@ -33,6 +33,9 @@ FAULTS: dict[str, Fault] = {
     "file_instead": file_instead_of_journals,
 }
 
+_BACK = 5.0
+"""Seconds after which calls that wait for the database have been answered as well."""
+
 
 def run(name: str, sizes: Sizes) -> Outcome | None:
     """One fault on a service of its own; None where it cannot be done here."""
@@ -44,16 +47,23 @@ def run(name: str, sizes: Sizes) -> Outcome | None:
         return trial(directory, FAULTS[name], sizes, data)
 
 
-def tell(name: str, found: Outcome) -> None:
+def tell(promises: Promises, name: str, found: Outcome) -> None:
     """Print what came of it."""
     print(f"{name}:")
     for part, calls in (("before", found.before), ("during", found.during), ("after", found.after)):
-        print(f"  {part:7}{tally(calls)}; p99 {p99(calls):.0f} ms")
-    print(f"  the last call that failed by it {found.back_after:.2f} s after its end")
-    print(f"  {found.rows} rows, all there {found.booked_after:.2f} s after the last call")
-    print(f"  {found.verified}")
+        promises.tell(f"{part:7}{tally(calls)}; p99 {p99(calls):.0f} ms")
+    promises.tell(f"{found.rows} rows, all there {found.booked_after:.2f} s after the last call")
     for violation in found.violations:
-        print(f"  VIOLATION: {violation}")
+        promises.check("nothing is lost", violation, "no such call", kept=False)
+    if not found.violations:
+        promises.none("answered calls without a row, or with two", 0)
+    promises.check(
+        "the last call that failed by it, after its end",
+        *(f"{found.back_after:.2f} s", f"at most {_BACK:.0f} s, without a restart"),
+        kept=found.back_after <= _BACK,
+    )
+    said = found.verified.splitlines()[0] if found.verified else "not as written"
+    promises.check("plugin ledger verify", said, "whole", kept=bool(found.verified))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -65,15 +75,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--seconds", type=float, default=30)
     given = parser.parse_args(arguments)
     sizes = Sizes(3, given.seconds, 5, given.clients, given.workers)
-    wrong = False
+    promises = Promises()
     for name in given.faults:
         found = run(name, sizes)
         if found is None:
             print(f"{name}: this user may mount no disk; no_longer_files is the nearest to it")
             continue
-        tell(name, found)
-        wrong = wrong or bool(found.violations)
-    sys.exit(1 if wrong else 0)
+        tell(promises, name, found)
+    promises.end()
 
 
 if __name__ == "__main__":

@@ -10,17 +10,18 @@ when it is not back within one, or when retries are more than a tenth of the cal
 import argparse
 import asyncio
 import math
-import sys
 import tempfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from plugin.outbound.breaker import Patience
+from tests.bench.promises import Promises
 from tests.journeys.failing_upstream import How, Trial, trial
 
 WAYS: tuple[How, ...] = ("errors", "refused", "hanging")
 FAST_MS = 5.0
+_RETRIES = 0.1
 _SLACK = 1.0
 """Seconds within which a call comes for certain, and is answered, at the rate that is asked."""
 
@@ -34,42 +35,42 @@ def windows(found: Trial) -> Iterator[tuple[float, float]]:
         begin, rest = probe.answered, min(2 * rest, Patience().longest)
 
 
-def violations(found: Trial) -> Iterator[str]:
-    """What must not be, in words."""
-    rests = list(windows(found))
-    for wanted, was in rests:
-        if not wanted - _SLACK <= was <= wanted + _SLACK:
-            yield f"a probe after {was:.1f} s instead of {wanted:.0f}"
-    longest = rests[-1][0] if rests else math.inf
-    if found.back_after > longest + _SLACK:
-        yield f"back {found.back_after:.1f} s after it healed, the window is {longest:.0f} s"
-    if not found.back_for_good:
-        yield "a call failed after it was back"
-    if found.retries > len(found.calls) / 10:
-        yield f"{found.retries} retries of {len(found.calls)} calls"
-    if _p99(found.turned_away) > FAST_MS:
-        yield f"turned away in {_p99(found.turned_away):.1f} ms at p99"
-
-
-def tell(how: str, found: Trial) -> bool:
-    """Print it; whether all is well."""
+def tell(promises: Promises, how: str, found: Trial) -> None:
+    """Print it."""
     kinds = dict(Counter(call.kind for call in found.calls))
     print(f"{how}, for {found.healed - found.failing:.0f} s: {len(found.calls)} calls {kinds}")
-    print(f"  open after {found.opened - found.failing:.2f} s")
+    promises.tell(f"open after {found.opened - found.failing:.2f} s")
     away, told = found.turned_away, found.log_ms
-    print(
-        f"  turned away, ms: p50 {_at(away, 0.5):.1f}, p99 {_p99(away):.1f}; by the service's own "
-        f"clock p50 {_at(told, 0.5):.2f}, p99 {_p99(told):.2f}   (target: {FAST_MS:.0f} at p99)"
+    promises.tell(
+        "turned away by the service's own clock, ms: "
+        f"p50 {_at(told, 0.5):.2f}, p99 {_p99(told):.2f}"
     )
-    rests = ", ".join(f"{was:.1f} ({wanted:.0f})" for wanted, was in windows(found))
-    print(f"  a probe after {rests} s   (in brackets: the window)")
-    print(f"  back {found.back_after:.2f} s after it healed")
-    share = 100 * found.retries / len(found.calls)
-    print(f"  asked {len(found.asked)} times, {found.retries} retries: {share:.1f} % (target: 10)")
-    wrong = list(violations(found))
-    for one in wrong:
-        print(f"  VIOLATION: {one}")
-    return not wrong
+    promises.check(
+        "turned away, ms at p99",
+        *(f"{_p99(away):.1f} (p50 {_at(away, 0.5):.1f})", f"under {FAST_MS:.0f}"),
+        kept=_p99(away) < FAST_MS,
+    )
+    rests = list(windows(found))
+    promises.check(
+        "seconds before each probe",
+        ", ".join(f"{was:.1f}" for _, was in rests),
+        "one a window: " + ", ".join(f"{wanted:.0f}" for wanted, _ in rests),
+        kept=all(abs(was - wanted) <= _SLACK for wanted, was in rests),
+    )
+    longest = rests[-1][0] if rests else math.inf
+    promises.check(
+        "back after it healed",
+        *(f"{found.back_after:.2f} s", f"within a window of {longest:.0f} s"),
+        kept=found.back_after <= longest + _SLACK,
+    )
+    failed = 0 if found.back_for_good else 1
+    promises.none("whether a call failed after that", failed)
+    share = found.retries / len(found.calls)
+    promises.check(
+        "retries",
+        *(f"{found.retries} of {len(found.calls)} calls, {100 * share:.1f} %", "at most 10 %"),
+        kept=share <= _RETRIES,
+    )
 
 
 def _p99(values: Sequence[float]) -> float:
@@ -88,13 +89,13 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=40, help="calls a second")
     parser.add_argument("--timeout", type=float, default=2, help="of the upstream, in seconds")
     given = parser.parse_args()
-    fine = True
+    promises = Promises()
     for how in given.ways:
         with tempfile.TemporaryDirectory() as name:
             asked = trial(Path(name), how, given.seconds, rate=given.rate, patience=given.timeout)
             found = asyncio.run(asked)
-        fine = tell(how, found) and fine
-    sys.exit(0 if fine else 1)
+        tell(promises, how, found)
+    promises.end()
 
 
 if __name__ == "__main__":

@@ -44,12 +44,11 @@ class Service:
         self._process = self._begin()
 
     def wait(self) -> None:
-        """Return when it serves; it is begun anew while its port is still taken."""
+        """Return when it serves."""
         deadline = time.monotonic() + PATIENCE
         while not self._serves():
             assert time.monotonic() < deadline, self.log()
-            if self._process.poll() is not None:
-                self._process = self._begin()
+            assert self._process.poll() is None, self.log()
             time.sleep(0.05)
 
     def kill_one(self, chance: random.Random) -> str:
@@ -60,6 +59,7 @@ class Service:
         if victim != self._process.pid:
             return "a worker"
         self._process.wait()
+        self._process = self._begin()
         self.wait()
         return "the parent"
 
