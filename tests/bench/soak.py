@@ -3,7 +3,7 @@
 `python -m tests.bench.soak`
 
 Memory and file handles of the worker, and of its parent that writes the ledger, are read after each
-part. A warm-up fills what is bounded, such as the 16 MiB of the database in the parent; the slope
+part. A warm-up fills what is bounded, such as the pages of the database that are kept; the slope
 is that of the line through the second half of what follows. Memory is what a process alone has
 written; pages of programs and libraries are not counted, as they are its own or shared just as
 other processes that have them begin and end. Exit code 1 when memory grows by more than a mebibyte
