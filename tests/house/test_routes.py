@@ -48,13 +48,13 @@ def routes(service: Any) -> list[RouteContext]:
 def requests(route: RouteContext) -> Iterator[tuple[str, str]]:
     assert route.path is not None
     for method in sorted(route.methods or ()):
-        yield method, re.sub(r"\{\w+(:path)?\}", "1", route.path)
+        yield method, re.sub(r"\{\w+(:\w+)?\}", "1", route.path)
 
 
 def test_the_walk_finds_the_routes(service: Any) -> None:
     paths = {route.path for route in routes(service)}
     assert paths >= {*OPEN, "/todos", "/todos/{todo_id}/complete", "/todos/{todo_id}", "/weather"}
-    assert paths >= {"/v1/chat/completions", "/v1/models/{model:path}", "/v1/engines"}
+    assert paths >= {"/v1/chat/completions", "/v1/models/{model:model}", "/v1/engines"}
     assert paths >= {"/documents", "/documents/query", "/documents/{document_id}"}
 
 
