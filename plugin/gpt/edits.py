@@ -7,7 +7,7 @@ import orjson
 
 from plugin.engines.catalog import Answering
 from plugin.engines.engine import Ask, Whole
-from plugin.errors import EngineUnavailable
+from plugin.errors import ContextLengthExceeded, EngineUnavailable
 
 _TASK = (
     "You edit texts: you apply the instruction to the text and answer with the edited text alone."
@@ -29,7 +29,12 @@ async def edit(found: Answering, given: Mapping[str, Any], unknown: tuple[str, .
     rest = {name: value for name, value in given.items() if name not in _OWN}
     body = {**rest, "messages": _messages(given["instruction"], given.get("input") or "")}
     ask = Ask("chat/completions", body, found.requested, found.model.id, unknown)
-    answer = await found.engine.answer(ask)
+    try:
+        answer = await found.engine.answer(ask)
+    except ContextLengthExceeded as error:
+        # the caller sent no messages
+        param = "input" if given.get("input") else "instruction"
+        raise ContextLengthExceeded(error.detail.replace("messages", param), param=param) from error
     if not isinstance(answer, Whole):
         raise _unreadable()
     return Whole(orjson.dumps(_shaped(answer.body)), answer.usage, answer.answered_by)

@@ -6,7 +6,7 @@ import pytest
 from plugin.engines.catalog import Answering, Model
 from plugin.engines.engine import Ask, Events, Whole
 from plugin.engines.scripted import Scripted
-from plugin.errors import EngineUnavailable
+from plugin.errors import ContextLengthExceeded, EngineUnavailable
 from plugin.gpt.edits import edit
 from plugin.messages import Usage
 from tests.openai_schema import assert_reply
@@ -38,6 +38,16 @@ async def test_without_a_text_the_instruction_says_what_to_write() -> None:
     engine = Scripted()
     await edit(answering(engine), {**GIVEN, "input": ""})
     assert engine.asked[0].body["messages"] == [{"role": "user", "content": "Fix it"}]
+
+
+@pytest.mark.parametrize("param", ["input", "instruction"])
+async def test_what_is_too_long_is_named_as_the_caller_sent_it(param: str) -> None:
+    told = ContextLengthExceeded("Please reduce the length of the messages.", param="messages")
+    given = GIVEN if param == "input" else {**GIVEN, "input": ""}
+    with pytest.raises(ContextLengthExceeded) as refused:
+        await edit(answering(Scripted(refuses=told)), given)
+    assert refused.value.param == param
+    assert refused.value.detail == f"Please reduce the length of the {param}."
 
 
 class Odd:

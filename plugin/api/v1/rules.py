@@ -56,7 +56,8 @@ _TEXT = (
 _EDITS = (
     _KIND,
     _UNKNOWN,
-    Rule("messages", "The text and the instruction must fit into the model's context."),
+    Rule("input", "The text and the instruction must fit into the model's context."),
+    Rule("instruction", "It must fit into the model's context."),
     Rule("n", _PLACES),
 )
 _VECTORS = (
