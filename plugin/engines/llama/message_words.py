@@ -2,17 +2,22 @@
 
 import re
 from collections.abc import Iterator
+from datetime import date
 from itertools import chain
 
 _CJK = re.compile(r"[㐀-䶿一-鿿豈-﫿]")
 _LETTER = re.compile(r"[^\W\d_]")
 _NUMBER = re.compile(r"(?<![\w:.])[-+]?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?![\d:]|[-/]\d)")
+_LONGEST_NUMBER = 40
 _EMAIL = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
 _URL = re.compile(r"https?://[^\s<>\"'，。]+")
 _TIME = re.compile(r"(?<![\d:])(?:[01]?\d|2[0-3]):[0-5]\d(?::[0-5]\d)?(?![\d:])")
 _ISO_DATE = re.compile(r"(?<!\d)\d{4}-\d{2}-\d{2}(?!\d)")
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
-_MONTH = rf"({'|'.join(_MONTHS)})[a-z]*\.?"
+_MONTH = (
+    r"(jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?"
+    r"|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)\.?"
+)
 _WORDED_DATES = (
     re.compile(rf"\b{_MONTH}\s+(\d{{1,2}})(?:st|nd|rd|th)?,?\s+(\d{{4}})\b", re.IGNORECASE),
     re.compile(
@@ -66,7 +71,9 @@ def content_words(text: str) -> frozenset[str]:
 def numbers(text: str) -> list[int | float]:
     """The numbers that a text names, in figures or in words, in their order."""
     found: list[tuple[int, int | float]] = [
-        (match.start(), _number(match[0])) for match in _NUMBER.finditer(text)
+        (match.start(), _number(match[0]))
+        for match in _NUMBER.finditer(text)
+        if len(match[0]) <= _LONGEST_NUMBER
     ]
     found += [
         (match.start(), _SMALL[match[0].lower()])
@@ -81,7 +88,7 @@ def numbers(text: str) -> list[int | float]:
 
 
 def dates(text: str) -> list[str]:
-    """Whole dates that a text names, as ISO 8601 writes them."""
+    """Whole dates that a text names and that there are, as ISO 8601 writes them."""
     found = _ISO_DATE.findall(text)
     for match in chain.from_iterable(form.finditer(text) for form in _WORDED_DATES):
         first, second, year = match.groups()
@@ -89,7 +96,7 @@ def dates(text: str) -> list[str]:
         found.append(f"{year}-{_MONTHS.index(month[:3].lower()) + 1:02}-{int(day):02}")
     for year, month, day in _CHINESE_DATE.findall(text):
         found.append(f"{year}-{int(month):02}-{int(day):02}")
-    return found
+    return [written for written in found if _is_date(written)]
 
 
 def times(text: str) -> list[str]:
@@ -108,16 +115,27 @@ def named(text: str, values: Iterator[str]) -> list[str]:
     found = []
     for value in values:
         plain = " ".join(words_of(value)) or value.lower()
-        pattern = rf"(?<![a-z0-9]){re.escape(plain)}(?![a-z0-9])"
-        match = re.search(pattern, lowered) or re.search(re.escape(value.lower()), lowered)
-        whole = match and (not value.isascii() or match.re.pattern == pattern)
-        if match and whole:
+        match = re.search(rf"(?<![a-z0-9]){re.escape(plain)}(?![a-z0-9])", lowered)
+        if match is None and not value.isascii():
+            match = re.search(re.escape(value.lower()), lowered)
+        if match is not None:
             found.append((match.start(), value))
     return [value for _place, value in sorted(found)]
 
 
+def _is_date(written: str) -> bool:
+    try:
+        date.fromisoformat(written)
+    except ValueError:
+        return False
+    return True
+
+
 def _number(written: str) -> int | float:
-    value = float(written.replace(",", ""))
+    plain = written.replace(",", "")
+    if "." not in plain:
+        return int(plain)  # exact, however many digits
+    value = float(plain)
     return int(value) if value.is_integer() else value
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from plugin.engines.llama import message_words
 from plugin.engines.llama.evidence import narrowed
 from plugin.engines.llama.schema_form import Form
 from tests.engines.llama.schemas import bfcl, real_tools
@@ -51,6 +52,33 @@ def test_a_value_of_one_parameter_is_not_offered_to_another() -> None:
     assert found["title"] == ["party"]
 
 
+@pytest.mark.parametrize(
+    ("said", "dates"),
+    [
+        ("on 3rd of Sept 2026", ["2026-09-03"]),
+        ("on Dec. 1st, 2026", ["2026-12-01"]),
+        ("2026年5月1日", ["2026-05-01"]),
+        ("on February 30, 2026, or 2026-13-01", []),
+        ("from the market 12, 2026", []),
+    ],
+)
+def test_dates_are_those_that_there_are(said: str, dates: list[str]) -> None:
+    assert message_words.dates(said) == dates
+
+
+@pytest.mark.parametrize(
+    ("said", "numbers"),
+    [
+        ("order 12345678901234567", [12345678901234567]),
+        ("-1,200.50 and twelve", [-1200.5, 12]),
+        ("9" * 400, []),
+    ],
+)
+def test_numbers_are_exact(said: str, numbers: list[float]) -> None:
+    assert message_words.numbers(said) == numbers
+    assert offered(of(count={"type": "number"}), said)["count"] == (numbers or None)
+
+
 def test_what_is_quoted_is_the_text() -> None:
     assert offered(of(text={"type": "string"}), "Save 'buy milk' for me")["text"] == ["buy milk"]
 
@@ -64,7 +92,9 @@ def test_names_of_an_enum_are_whole_words() -> None:
     assert offered(LIGHT, "The lamp on my son's bathroom console")["room"] == ["bathroom"]
 
 
-@pytest.mark.parametrize("message", ["", "?", "word " * 500, "7 " * 200, "字" * 500, "''\"“”《》"])
+@pytest.mark.parametrize(
+    "message", ["", "?", "word " * 500, "7 " * 200, "字" * 500, "9" * 400, "''\"“”《》"]
+)
 def test_any_message(message: str) -> None:
     for tool in (CONVERT, FLIGHT, LIGHT, MAIL, WEATHER_ZH):
         assert offered(tool, message) is not None
