@@ -1,6 +1,6 @@
 """What has to be called for a plain operation, worked out once instead of for each request."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from inspect import isasyncgenfunction, iscoroutinefunction, isfunction, isgeneratorfunction
 from typing import Any
@@ -30,15 +30,18 @@ class Step:
     request_as: tuple[str, ...]
     given: Given
 
-    async def run(self, results: list[Any], request: Request | None, values: dict[str, Any]) -> Any:
+    def run(
+        self, results: list[Any], request: Request | None, values: dict[str, Any]
+    ) -> Awaitable[Any]:
         """Call it with `values`, the results of earlier steps, and the request."""
         for name, slot in self.given:
             values[name] = results[slot]
         for name in self.request_as:
             values[name] = request
         if self.threaded:
-            return await run_in_threadpool(self.call, **values)
-        return await self.call(**values)
+            return run_in_threadpool(self.call, **values)
+        called: Awaitable[Any] = self.call(**values)
+        return called
 
 
 class CallPlan:

@@ -8,6 +8,7 @@ other route, and any while a dependency is overridden, is left to FastAPI. A pro
 two against each other.
 """
 
+from collections.abc import Awaitable
 from typing import Any
 
 from fastapi._compat import ModelField
@@ -78,12 +79,11 @@ class DirectRoute:
         self._machinery = machinery
         self._application = route.dependency_overrides_provider
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Handle a request."""
         if self._application.dependency_overrides:
-            await self._machinery(scope, receive, send)
-        else:
-            await self._call(scope, receive, send)
+            return self._machinery(scope, receive, send)
+        return self._call(scope, receive, send)
 
     async def _call(self, scope: Scope, receive: Receive, send: Send) -> None:
         values: dict[str, Any] = {}
@@ -140,19 +140,17 @@ class _Answer:
             response = JSONResponse(jsonable_encoder(result), self._status)
             await response(scope, receive, send)
         else:
-            await self._send_json(self._write(self._field, result), send)
+            content = self._write(self._field, result)
+            headers = [(b"content-length", b"%d" % len(content)), (b"content-type", _JSON)]
+            start = {"type": "http.response.start", "status": self._status, "headers": headers}
+            await send(start)
+            await send({"type": "http.response.body", "body": content})
 
     def _write(self, field: ModelField, result: Any) -> bytes:
         value, errors = field.validate(result, {}, loc=("response",))
         if errors:
             raise ResponseValidationError(errors=errors, body=result)
         return field.serialize_json(value, **self._options)
-
-    async def _send_json(self, content: bytes, send: Send) -> None:
-        headers = [(b"content-length", b"%d" % len(content)), (b"content-type", _JSON)]
-        start = {"type": "http.response.start", "status": self._status, "headers": headers}
-        await send(start)
-        await send({"type": "http.response.body", "body": content})
 
 
 def _validate(fields: list[ModelField], received: Any, values: dict[str, Any]) -> list[Any]:

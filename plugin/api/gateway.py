@@ -84,17 +84,14 @@ class Gateway:
         self._authenticate = authenticate
         self._admit = admit
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Handle a request; the lifespan passes, WebSockets are refused."""
         match scope["type"]:
             case "http":
-                await self._handle(scope, receive, send)
+                return self._handle(scope, receive, send)
             case "lifespan":
-                await self._app(scope, receive, send)
-            case _:
-                await receive()
-                reason = "this service speaks HTTP only"
-                await send({"type": "websocket.close", "code": _POLICY_VIOLATION, "reason": reason})
+                return self._app(scope, receive, send)
+        return _refuse(receive, send)
 
     async def _handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         exchange: Exchange = scope["plugin.exchange"]
@@ -167,6 +164,12 @@ class Gateway:
             f"{method[:20]} is not offered at this path; use {' or '.join(offered)}.",
             headers={"allow": listed},
         )
+
+
+async def _refuse(receive: Receive, send: Send) -> None:
+    await receive()
+    reason = "this service speaks HTTP only"
+    await send({"type": "websocket.close", "code": _POLICY_VIOLATION, "reason": reason})
 
 
 def _permit(caller: Caller, wanted: str) -> None:
