@@ -1,9 +1,10 @@
-"""`plugin ledger`: whether the ledger is what was written, and what operators did."""
+"""`plugin ledger`: whether it is what was written, what operators did, and where old rows go."""
 
 import json
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -24,7 +25,7 @@ _PATIENCE = 2.0
 def register(app: typer.Typer) -> None:
     """Add the command group."""
     ledger = typer.Typer(no_args_is_help=True, help="Check the ledger, and read its acts.")
-    for command in (verify, acts):
+    for command in (verify, acts, archive):
         ledger.command(command.__name__)(command)
     app.add_typer(ledger, name="ledger")
 
@@ -81,6 +82,37 @@ def acts(
         typer.echo(f"{line}  {detail}".rstrip())
 
 
+def archive(
+    directory: Annotated[
+        Path, typer.Argument(metavar="DIR", help="A new directory for it, outside the service's.")
+    ],
+) -> None:
+    """Move the whole ledger to DIR, and begin a new one whose first row names the old one's end.
+
+    The service must be stopped. `PLUGIN_DATA_DIR=DIR plugin usage`, and `why` and `ledger verify`
+    as well, read the archive. What is used of budgets stays counted.
+    """
+    import time
+
+    from plugin.cli import service_file
+    from plugin.errors import CannotRun
+    from plugin.gate.ledger_archive import archive as move
+    from plugin.settings import load
+
+    settings = load()
+    running = service_file.read(settings.data_dir)
+    if running is not None:
+        raise CannotRun(f"the service runs (process {running.pid}); stop it first")
+    if directory.exists():
+        raise CannotRun(f"{directory} is there already; name a new directory")
+    with open_ledger(settings) as database:
+        if any((settings.data_dir / "journal").glob("*.log")):
+            raise CannotRun("some calls are still in journals; start the service and stop it")
+        found = move(database, directory, "operator", int(time.time() * 1_000_000))
+    typer.echo(f"{counted(found.rows, 'row')} moved to {directory}; it ends with")
+    typer.echo(f"{found.rows}:{found.head}")
+
+
 @contextmanager
 def open_ledger(settings: "Settings") -> "Iterator[Engine]":
     """The database with all that journals hold brought in, by us or by the service that runs."""
@@ -88,9 +120,14 @@ def open_ledger(settings: "Settings") -> "Iterator[Engine]":
 
     from plugin.errors import CannotRun
     from plugin.gate.ledger import LedgerWriter
-    from plugin.storage.database import FAILURES, open_blocking
+    from plugin.storage.database import FAILURES, open_blocking, sqlite_path
     from plugin.storage.migrate import prepare
 
+    if not sqlite_path(settings.database).exists():
+        raise CannotRun(
+            f"there is no ledger: nothing was served from {settings.data_dir} yet; give the "
+            "PLUGIN_DATA_DIR of the service"
+        )
     prepare(settings.data_dir, settings.database)
     with LedgerWriter(settings.data_dir / "journal", settings.database, time.time) as writer:
         if not writer.flush(_PATIENCE):

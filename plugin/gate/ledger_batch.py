@@ -85,6 +85,17 @@ def bury(connection: Connection, worker: str, now: int, most: int = 500) -> int:
     return len(found)
 
 
+def begin_anew(connection: Connection, kept: tuple[int, bytes], act: Act) -> bool:
+    """Empty the ledger whose head is `kept`, so that `act` is its first row; False for another."""
+    if _take_head(connection, act.time) != kept:
+        return False
+    for table in (ledger, ledger_balances):
+        connection.execute(delete(table))
+    connection.execute(update(ledger_head).values(serial=0, hash=START))
+    _append(connection, (0, START), [_of_act(None, None, act)])
+    return True
+
+
 def _unsettled(worker: str, number: int, call: Call) -> _Row:
     return _Row("call", worker, number, call, Outcome(units=call.reserved, ended=UNSETTLED))
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from plugin.cli import build
+from plugin.cli import build, service_file
 from plugin.errors import CannotRun
 from plugin.gate.journal import note
 from tests.gate.ledger_world import NOW, World, call, outcome
@@ -129,3 +129,61 @@ def test_an_act_that_cannot_be_noted_is_done_and_said(world: World) -> None:
     assert result.exit_code == 0
     assert "warning: this act is not in the ledger" in result.stderr
     assert json.loads(result.stdout)["name"] == "Ann"
+
+
+def test_an_archive_is_whole_and_the_next_ledger_names_its_end(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = run("verify").stdout.splitlines()[-1]
+    monkeypatch.chdir(world.directory.parent)
+    result = run("archive", "old")
+    assert result.stdout.splitlines() == ["3 rows moved to old; it ends with", kept]
+    assert world.faults() == []
+    [act] = world.rows("act")
+    detail = json.loads(act["detail"])
+    assert (act["serial"], act["action"]) == (1, "ledger archived")
+    assert f"{detail['rows']}:{detail['head']}" == kept
+    assert world.rows() == []
+    with world.journal() as journal:
+        journal.settled(journal.opened(call(9)), call(9), outcome())
+    assert run("verify").exit_code == 0
+    assert world.ids() == ["req_9"]
+    monkeypatch.setenv("PLUGIN_DATA_DIR", "old")
+    assert run("verify", "--expect", kept).exit_code == 0
+    used = CliRunner().invoke(
+        build(), ["usage", "--json", "--from", "2027-01-01", "--to", "2027-02-01"]
+    )
+    assert json.loads(used.stdout)["total"]["calls"] == 3
+
+
+def test_what_is_not_as_written_is_not_archived(world: World, tmp_path: Path) -> None:
+    run("verify")
+    world.change("UPDATE ledger SET tokens_out = 0 WHERE serial = 2")
+    with pytest.raises(CannotRun, match="not as written"):
+        run("archive", str(tmp_path / "old"))
+    assert len(world.rows()) == 3
+    assert not (tmp_path / "old").exists()
+
+
+def test_nothing_is_archived_while_the_service_runs_or_where_something_is(
+    world: World, tmp_path: Path
+) -> None:
+    with service_file.ours(world.directory):
+        service_file.write(world.directory, service_file.Standing(7))
+        with pytest.raises(CannotRun, match="process 7"):
+            run("archive", str(tmp_path / "old"))
+    with pytest.raises(CannotRun, match="is there already"):
+        run("archive", str(tmp_path))
+    with world.journal() as journal:
+        journal.opened(call(8))
+        with pytest.raises(CannotRun, match="still in journals"):
+            run("archive", str(tmp_path / "old"))
+
+
+def test_a_directory_without_a_ledger_is_said_to_be_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PLUGIN_DATA_DIR", str(tmp_path / "elsewhere"))
+    with pytest.raises(CannotRun, match="there is no ledger"):
+        run("verify")
+    assert not (tmp_path / "elsewhere").exists()
