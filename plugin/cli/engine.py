@@ -33,17 +33,12 @@ def engine(
     threads: Threads = None,
     slots: Slots = None,
     context: Context = None,
-    supervised: Annotated[bool, typer.Option(hidden=True)] = False,
 ) -> None:
     """Serve the embedded models alone, to this machine: llama.cpp's own API behind a key.
 
     `plugin serve` does this by itself. Alone it serves services that are set up with
     PLUGIN_ENGINE=none and PLUGIN_UPSTREAMS.
     """
-    if supervised:
-        from plugin.engines.llama.server import run
-
-        run(typer.get_binary_stream("stdin"), typer.get_binary_stream("stdout"))
     given = {"threads": threads, "slots": slots, "context": context}
     os.environ.update(
         {f"PLUGIN_ENGINE_{k.upper()}": str(v) for k, v in given.items() if v is not None}

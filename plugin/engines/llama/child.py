@@ -14,7 +14,8 @@ from typing import IO
 
 from plugin.engines.llama.server import Plan
 
-COMMAND = (sys.executable, "-P", "-m", "plugin", "engine", "--supervised")
+COMMAND = (sys.executable, "-P", "-m", "plugin.engines.llama.server")
+"""Not by the command line: its modules would take a fifth of the time of a start."""
 
 _ERROR = re.compile(r"\S+ [EF] (.*)")
 """A line of llama.cpp's log that tells of an error: time, level, text."""

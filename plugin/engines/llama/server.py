@@ -7,6 +7,7 @@ one line of JSON on stdout.
 
 import json
 import os
+import sys
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -141,3 +142,7 @@ def _with(parameters: "CommonParams", values: Mapping[str, Any]) -> "CommonParam
     for name, value in values.items():
         setattr(parameters, name, value)
     return parameters
+
+
+if __name__ == "__main__":
+    run(sys.stdin.buffer, sys.stdout.buffer)
