@@ -95,6 +95,17 @@ def serve(port: int) -> None:
     )
 
 
+def make_room(directory: Path) -> None:
+    """Let one key have more streams at once than by default: a busy machine piles them up."""
+    from plugin.gate.limits import EACH, Limit
+    from plugin.gate.limits_store import LimitStore
+    from plugin.storage.database import open_blocking
+
+    engine = open_blocking(f"sqlite:///{directory / 'plugin.db'}")
+    LimitStore(engine).set(Limit("key", EACH, "concurrent", "none", 10 * STREAMS))
+    engine.dispose()
+
+
 def _pin(pid: int, core: int) -> None:
     """Keep a process with all its threads on one core; children that it starts later stay there."""
     if hasattr(os, "sched_setaffinity"):
@@ -217,6 +228,7 @@ async def compare(rounds: int, seconds: float) -> None:
     with tempfile.TemporaryDirectory() as name:
         directory = Path(name)
         key = make_key(directory)
+        make_room(directory)
         far = Child(directory)
         near = Plugin(far.port, directory)
         await far.start()
