@@ -244,7 +244,7 @@ async def compare(rounds: int, seconds: float) -> None:
 async def _report(far: Child, near: Plugin, key: str, rounds: int, seconds: float) -> None:
     await calls(near.port, key, 1, CONNECTIONS)
     rates, spent, beside = list[float](), list[float](), list[float]()
-    added, first = list[float](), list[float]()
+    added, first, events = list[float](), list[float](), list[float]()
     for _ in range(rounds):
         before = near.cpu()
         many = await calls(near.port, key, seconds, CONNECTIONS)
@@ -254,11 +254,14 @@ async def _report(far: Child, near: Plugin, key: str, rounds: int, seconds: floa
         beside.append(parent / len(many) * 1e6)
         alone = [await calls(child.port, key, seconds / 2, 1) for child in (far, near)]
         added.append(_median_ms(alone[1]) - _median_ms(alone[0]))
+        before = near.cpu()
         flowing = [await streams(child.port, key) for child in (far, near)]
+        events.append((near.cpu()[0] - before[0]) / (2 * STREAMS * CHUNKS) * 1e6)
         first.append(_median_ms(flowing[1]) - _median_ms(flowing[0]))
     print(f"requests/s on one core     {_all(rates, 0)}   (target: 2000)")
     print(f"CPU of one, microseconds   {_all(spent, 0)}")
     print(f"  and beside, for the ledger {_all(beside, 0)}")
+    print(f"  and of an event of a stream {_all(events, 0)}")
     print(f"added at p50, ms           {_all(added, 2)}   (target: 1)")
     print(f"added to the first event of {STREAMS} streams, ms  {_all(first, 2)}   (target: 5)")
 
