@@ -31,12 +31,12 @@ from plugin.engines.llama.state import FILE, StateFile
 from plugin.engines.upstream import Address, Upstream
 from plugin.errors import CannotRun
 from plugin.gate import telemetry_names as names
-from plugin.gate.admission import Gate
 from plugin.gate.backlog import backlog
 from plugin.gate.bookkeeping import DIRECTORY as JOURNALS
 from plugin.gate.bookkeeping import open_books
 from plugin.gate.decisions import DIRECTORY, Decisions
 from plugin.gate.figures import Figures
+from plugin.gate.gate import Gate
 from plugin.gate.idempotency import Idempotency
 from plugin.gate.journal import Journal
 from plugin.gate.ledger_reader import LedgerReader

@@ -109,40 +109,59 @@ class Window:
         return self.left(0, now) != 0
 
 
-class Running:
-    """What each worker has under way, and its sum."""
+class _Held:
+    """What each worker holds, and the sum of it in the word `_SUM` of the record."""
 
-    __slots__ = ("_file", "_mine", "_total", "key", "moved", "slot")
+    __slots__ = ("_file", "_mine", "_sum", "key", "moved", "slot")
+    _SUM = 0
 
     def __init__(self, file: CounterFile, record: int, key: bytes, place: int = 0) -> None:
         at = file.start(record) // 8
         self._file = file
-        self._total = at + 3
+        self._sum = at + self._SUM
         self._mine = at + _BODY // 8 + place
         self.key = key
         self.moved = file.moved
         self.slot = 0
 
-    def left(self, cap: int, _now: float) -> int:
-        """What is left."""
-        return cap - self._file.places[self._total]
-
     def take(self, units: int, _cap: int, left: int, _now: float) -> Level:
-        """So much more is under way in this worker, so that so much is left."""
+        """Hold so much more in this worker, so that so much is left."""
         self._add(units)
         return level_of((left, 0.0))
 
     def _add(self, units: int) -> None:
         places = self._file.places
         places[self._mine] += units
-        places[self._total] += units
-
-    def charge(self, units: int) -> None:
-        """What runs is never charged for."""
+        places[self._sum] += units
 
     def level(self, _cap: int, left: int, _now: float) -> Level:
         """Where it stands with so much left."""
         return level_of((left, 0.0))
+
+    def _void(self, place: int) -> None:
+        """Nothing is held by a worker any more."""
+        places, at = self._file.places, self._mine + place
+        places[self._sum] -= places[at]
+        places[at] = 0
+
+    def mend(self) -> None:
+        """Make the sum anew."""
+        places = self._file.places
+        places[self._sum] = sum(places[self._mine : self._mine + WORKERS])
+
+
+class Running(_Held):
+    """What each worker has under way."""
+
+    __slots__ = ()
+    _SUM = 3
+
+    def left(self, cap: int, _now: float) -> int:
+        """What is left."""
+        return cap - self._file.places[self._sum]
+
+    def charge(self, units: int) -> None:
+        """What runs is never charged for."""
 
     def settle(self, _slot: int, cost: int, _used: int) -> None:
         """A call that took `cost` has ended."""
@@ -150,71 +169,37 @@ class Running:
 
     def bury(self, place: int) -> None:
         """A worker is gone: nothing of it is under way."""
-        places, at = self._file.places, self._mine + place
-        places[self._total] -= places[at]
-        places[at] = 0
-
-    def mend(self) -> None:
-        """Make the total anew."""
-        self._file.places[self._total] = _held(self._file, self._mine)
+        self._void(place)
 
     def is_needed(self, _now: float) -> bool:
         """Whether it must be kept."""
-        return self._file.places[self._total] != 0
+        return self._file.places[self._sum] != 0
 
 
-class Budget:
-    """What was used for good, and what each worker has reserved, with its sum."""
+class Budget(_Held):
+    """What was used for good, in the word behind the sum, and what each worker has reserved."""
 
-    __slots__ = ("_file", "_mine", "_reserved", "_used", "key", "moved", "slot")
-
-    def __init__(self, file: CounterFile, record: int, key: bytes, place: int = 0) -> None:
-        at = file.start(record) // 8
-        self._file = file
-        self._reserved, self._used = at + 2, at + 3
-        self._mine = at + _BODY // 8 + place
-        self.key = key
-        self.moved = file.moved
-        self.slot = 0
+    __slots__ = ()
+    _SUM = 2
 
     def left(self, cap: int, _now: float) -> int:
         """What is left; what is reserved is not."""
-        places = self._file.places
-        return cap - places[self._used] - places[self._reserved]
-
-    def take(self, units: int, _cap: int, left: int, _now: float) -> Level:
-        """Reserve so much, so that so much is left."""
-        self._add(units)
-        return level_of((left, 0.0))
-
-    def _add(self, units: int) -> None:
-        places = self._file.places
-        places[self._mine] += units
-        places[self._reserved] += units
+        places, at = self._file.places, self._sum
+        return cap - places[at] - places[at + 1]
 
     def charge(self, units: int) -> None:
         """So much was used."""
-        self._file.places[self._used] += units
-
-    def level(self, _cap: int, left: int, _now: float) -> Level:
-        """Where it stands with so much left."""
-        return level_of((left, 0.0))
+        self._file.places[self._sum + 1] += units
 
     def settle(self, _slot: int, cost: int, used: int) -> None:
         """End a call that reserved `cost` and used so much."""
+        self.charge(used)  # first: who is killed in between has charged too much, not too little
         self._add(-cost)
-        self.charge(used)
 
     def bury(self, place: int) -> None:
         """A worker is gone: what it reserved may have been used, so nobody gets it twice."""
-        places, at = self._file.places, self._mine + place
-        held, places[at] = places[at], 0
-        places[self._reserved] -= held
-        places[self._used] += held
-
-    def mend(self) -> None:
-        """Make the sum of what is reserved anew."""
-        self._file.places[self._reserved] = _held(self._file, self._mine)
+        self.charge(self._file.places[self._mine + place])
+        self._void(place)
 
     def is_needed(self, _now: float) -> bool:
         """Whether it must be kept: what was used of a budget is never forgotten."""
@@ -233,7 +218,3 @@ def count_of(file: CounterFile, record: int, place: int = 0) -> Count:
     """The count in a record, as the worker at `place` has it; at 0 for all that are in turn."""
     key, *_, kind = RECORD.unpack_from(file.memory, file.start(record))
     return _CLASSES[kind](file, record, key, place)
-
-
-def _held(file: CounterFile, first: int) -> int:
-    return sum(file.places[first : first + WORKERS])

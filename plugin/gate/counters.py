@@ -51,6 +51,10 @@ class Taken(NamedTuple):
     held: Sequence[Any]
 
 
+NOTHING_TAKEN = Taken((), (), ())
+"""What a call holds that meets no limit."""
+
+
 @dataclass(frozen=True, slots=True)
 class Refusal:
     """Nothing was taken: the first count that is exhausted, where it stands, when to come again.

@@ -153,6 +153,11 @@ class Plan:
         both = zip(self.shape.limits, self.subjects, strict=True)
         return tuple(replace(limit, subject=subject) for limit, subject in both)
 
+    def named(self, taken: Take) -> Limit:
+        """The limit that something is taken of."""
+        names = [take.name for take in self.takes]
+        return self.limits[names.index(taken.name)]
+
     def takes_for(self, tokens: int, units: int) -> tuple[Take, ...]:
         """The same for a call that may need so many tokens, and cost so many units."""
         if not self.shape.by_size:

@@ -9,7 +9,7 @@ from pathlib import Path
 from sqlalchemy import Engine
 
 from plugin.errors import CannotRun
-from plugin.gate.admission import Book, Gate
+from plugin.gate.gate import Book, Gate
 from plugin.gate.limits_store import WatchedLimits
 from plugin.gate.prices import Prices
 from plugin.gate.queue import Queue, Room

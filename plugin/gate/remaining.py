@@ -7,8 +7,8 @@ from typing import Any
 from sqlalchemy import func, select
 
 from plugin.gate import telemetry_names as names
-from plugin.gate.admission import Gate
 from plugin.gate.figures import Figures
+from plugin.gate.gate import Gate
 from plugin.gate.ledger_tables import ledger_balances
 from plugin.gate.limits import EACH, Limit, Limits, Scope
 from plugin.storage.database import FAILURES, open_blocking

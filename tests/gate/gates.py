@@ -4,8 +4,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from plugin.gate.admission import Gate
 from plugin.gate.entries import Call, Outcome
+from plugin.gate.gate import Gate
 from plugin.gate.limits import Limit
 from plugin.gate.limits_store import WatchedLimits
 from plugin.gate.prices import Price, Prices

@@ -9,7 +9,8 @@ import pytest
 
 from plugin.auth.caller import Caller
 from plugin.errors import BudgetUsedUp, LimitReached, StorageUnavailable, TokenLimitReached
-from plugin.gate.admission import Admission, Ending, Gate
+from plugin.gate.admission import Admission, Ending
+from plugin.gate.gate import Gate
 from plugin.gate.limits import Limit
 from plugin.gate.prices import Bound, Price
 from plugin.gate.queue import Room

@@ -9,7 +9,8 @@ import pytest
 from plugin.auth.caller import Caller
 from plugin.errors import StorageUnavailable
 from plugin.gate import counter_file
-from plugin.gate.admission import Admission, Ending, Gate
+from plugin.gate.admission import Admission, Ending
+from plugin.gate.gate import Gate
 from plugin.gate.limits import Limit
 from plugin.gate.queue import Room
 from tests.gate.gates import gate_with

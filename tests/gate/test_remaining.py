@@ -7,8 +7,9 @@ import pytest
 from plugin.auth.caller import Caller
 from plugin.gate import remaining as module
 from plugin.gate import telemetry_names as names
-from plugin.gate.admission import Admission, Ending, Gate
+from plugin.gate.admission import Admission, Ending
 from plugin.gate.figures import Figures
+from plugin.gate.gate import Gate
 from plugin.gate.limits import Limit
 from plugin.gate.remaining import Remaining
 from tests.gate.gates import gate_with
