@@ -10,7 +10,7 @@ import mmap
 import os
 import struct
 import time
-from collections.abc import Iterable
+from collections.abc import Sequence
 from hashlib import blake2b
 from pathlib import Path
 
@@ -134,19 +134,22 @@ class CounterFile:
         return record
 
     def is_crowded(self) -> bool:
-        """Whether there are twice as many records as were needed when somebody last looked."""
-        return self.used >= max(_STEP, 2 * self.places[_NEEDED // 8])
+        """Whether it is time to see which records are needed: there are twice as many as then."""
+        return self.used >= min(_MOST, max(_STEP, 2 * self.places[_NEEDED // 8]))
 
-    def keep(self, needed: Iterable[int]) -> None:
+    def keep(self, needed: Sequence[int]) -> None:
         """Keep these records alone, given in ascending order; they move together.
 
-        Whoever remembers where a record was sees by `moved` that it may be elsewhere.
+        Whoever remembers where a record was sees by `moved` that it may be elsewhere. That costs
+        all of them, so where more than half are needed, and there is room, nothing is done.
         """
-        count = 0
-        for record in needed:
-            old, new = self.start(record), self.start(count)
+        count, used = len(needed), self.used
+        if count == used or (count > used // 2 and used < _MOST):
+            _WORD.pack_into(self.memory, _NEEDED, used)
+            return
+        for place, record in enumerate(needed):
+            old, new = self.start(record), self.start(place)
             self.memory[new : new + _RECORD] = self.memory[old : old + _RECORD]
-            count += 1
         _WORD.pack_into(self.memory, _USED, count)
         _WORD.pack_into(self.memory, _NEEDED, count)
         _WORD.pack_into(self.memory, _MOVED, self.moved + 1)
@@ -158,6 +161,17 @@ class CounterFile:
         for record in range(self.used):
             start = self.start(record)
             self._enter(record, self.memory[start : start + 16])
+
+    def column(self, word: int) -> list[int]:
+        """One word of eight bytes of every record, counted from its beginning: many at once."""
+        begin, step = _FIRST // 8 + word, _RECORD // 8
+        return self.places[begin : begin + self.used * step : step].tolist()
+
+    def reals(self, word: int) -> Sequence[float]:
+        """The same where it holds a real number."""
+        begin, step = _FIRST // 8 + word, _RECORD // 8
+        with self._bytes.cast("d") as words:
+            return words[begin : begin + self.used * step : step].tolist()
 
     @property
     def moved(self) -> int:

@@ -13,10 +13,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from plugin.gate.counter_file import WORKERS, CounterFile, key_of
-from plugin.gate.counter_records import KINDS, Count, count_of, width_of
+from plugin.gate.counter_records import KINDS, Count, bury, count_of, needed, width_of
 from plugin.gate.counters import Level, Refusal, Take, Taken
 
-_MOST_REMEMBERED = 200_000
+_PAUSE = 1.0
+"""Seconds until somebody looks again for room in a file that was full."""
 
 
 class SharedCounters:
@@ -27,10 +28,11 @@ class SharedCounters:
         self._alive = _Liveness(path.with_suffix(".workers"))
         self._known: dict[str, Count] = {}
         self._moved = -1
+        self._full_until = 0.0
         self._acquire()
         try:
             # whoever had this place before us is dead
-            self._bury([self._alive.place])
+            bury(self._file, [self._alive.place])
         finally:
             self._file.release()
 
@@ -127,7 +129,7 @@ class SharedCounters:
         self._acquire()
         try:
             self._file.changing()
-            self._bury(dead)
+            bury(self._file, dead)
         finally:
             self._file.release()
         self._alive.forget(dead)
@@ -149,13 +151,13 @@ class SharedCounters:
         file, key = self._file, key_of(take.name)
         record = file.find(key)
         if record is None:
-            if file.is_crowded():
-                file.keep([at for at in range(file.used) if count_of(file, at).is_needed(now)])
+            if file.is_crowded() and now >= self._full_until:
+                file.keep(needed(file, now))
+                if file.is_crowded():  # full: not to look through all of it for every call
+                    self._full_until = now + _PAUSE
             record = file.add(key, width_of(take), KINDS[take.kind])
         count = count_of(file, record, self._alive.place)
         if count.moved == self._moved:
-            if len(self._known) > _MOST_REMEMBERED:
-                self._known.clear()
             self._known[take.name] = count
         return count
 
@@ -165,12 +167,6 @@ class SharedCounters:
             return known
         record = self._file.find(count.key)
         return None if record is None else count_of(self._file, record, self._alive.place)
-
-    def _bury(self, places: Sequence[int]) -> None:
-        for record in range(self._file.used):
-            count = count_of(self._file, record)
-            for place in places:
-                count.bury(place)
 
     def _mend(self) -> None:
         """Make every sum and the index anew: somebody was killed while he changed one."""

@@ -200,6 +200,45 @@ def test_many_counts(tmp_path: Path, clock: Hands) -> None:
     other.close()
 
 
+def test_a_full_file_has_room_again_when_counts_are_empty(
+    tmp_path: Path, clock: Hands, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(counter_file, "_MOST", 100)
+    counters = SharedCounters(tmp_path / "counters.bin")
+    for number in range(100):
+        took(counters.take([Take(f"old {number}", "window", 2, 1, 10.0)]))
+    for _ in range(3):
+        with pytest.raises(OverflowError):
+            counters.take([Take("new", "window", 2, 1, 10.0)])
+    clock.up += 12
+    took(counters.take([Take("new", "window", 2, 1, 10.0)]))
+    counters.close()
+
+
+def test_a_taking_goes_on_where_counts_move_for_one_of_its_own(
+    tmp_path: Path, clock: Hands, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(counter_file, "_STEP", 20)
+    counters = SharedCounters(tmp_path / "counters.bin")
+    for number in range(18):
+        took(counters.take([Take(f"old {number}", "window", 2, 1, 10.0)]))
+    clock.up += 5
+    takes = [Take("a", "window", 3, 1, 60.0), Take("b", "running", 3)]
+    first = took(counters.take(takes))
+    assert counters._file.used == 20
+    clock.up += 10
+    # the third of these makes room, and moves the first two
+    second = took(counters.take([*takes, BUDGET]))
+    assert counters._file.used == 3
+    assert counters.level(takes[0]).left == 1
+    assert counters.level(takes[1]).left == 1
+    counters.settle(first, [1, 1])
+    counters.settle(second, [1, 1, 5])
+    assert counters.level(takes[1]).left == 3
+    assert counters.level(BUDGET).left == 95
+    counters.close()
+
+
 def test_who_is_killed_in_a_change_leaves_no_harm(tmp_path: Path) -> None:
     counters = SharedCounters(tmp_path / "counters.bin")
     took(counters.take([MINUTE, BUDGET]))
