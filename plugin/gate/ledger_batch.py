@@ -9,7 +9,7 @@ from operator import itemgetter
 from typing import Any, NamedTuple
 
 import orjson
-from sqlalchemy import Connection, delete, func, insert, select, text, update
+from sqlalchemy import Connection, delete, func, insert, select, update
 
 from plugin.gate.chain import FIELDS, START, link
 from plugin.gate.entries import Act, Call, Entry, Opened, Outcome, Settled, Skipped
@@ -25,6 +25,9 @@ from plugin.storage.rows import insert_rows
 MICROSECONDS_OF_A_DAY = 86_400_000_000
 UNSETTLED = "unsettled"
 """How a call ended whose worker died before it did: what was reserved is charged."""
+
+_DENSE = 4
+"""A range is read as one that holds so many times what is looked for, at most."""
 
 SERVICE = "service"
 """Who does what nobody does."""
@@ -135,8 +138,15 @@ def _move(connection: Connection, batch: Batch) -> None:
 
 def _known(connection: Connection, worker: str, numbers: Collection[int]) -> set[int]:
     """Which of these have a row already."""
-    mine = (ledger.c.worker == worker, ledger.c.number.in_(numbers))
-    return set(connection.execute(select(ledger.c.number).where(*mine)).scalars())
+    if not numbers:
+        return set()
+    least, most = min(numbers), max(numbers)
+    # Those of a journal lie side by side, but for what took long; as a range they need no list.
+    wanted = ledger.c.number.in_(numbers)
+    if most - least < _DENSE * len(numbers):
+        wanted = ledger.c.number.between(least, most)
+    found = connection.execute(select(ledger.c.number).where(ledger.c.worker == worker, wanted))
+    return set(found.scalars()).intersection(numbers)
 
 
 def _of_entries(batch: Batch, known: Collection[int]) -> Iterator[_Row]:
@@ -178,8 +188,8 @@ def _append(connection: Connection, head: tuple[int, bytes], rows: Sequence[_Row
     connection.execute(update(ledger_head).values(serial=serial, hash=hashed))
     sums = add_up(made)
     if sums:
-        parts = [dict(zip(_BALANCE, (*key, *values), strict=True)) for key, values in sums.items()]
-        connection.execute(_ADD, parts)
+        parts = [(*key, *values) for key, values in sums.items()]
+        insert_rows(connection, ledger_balances, parts, _ADDED)
 
 
 def _fields(serial: int, row: _Row) -> tuple[Any, ...]:
@@ -244,21 +254,14 @@ _SUMMED = itemgetter(
         ("kind", "time", "caller_id", "action", "model", "tokens_in", "tokens_out", "units"),
     )
 )
-_BALANCE = tuple(column.name for column in ledger_balances.columns)
-_ADD = text(
-    "INSERT INTO ledger_balances"
-    " (caller_id, day, model, action, calls, tokens_in, tokens_out, units)"
-    " VALUES (:caller_id, :day, :model, :action, :calls, :tokens_in, :tokens_out, :units)"
-    " ON CONFLICT (caller_id, day, model, action) DO UPDATE SET"
+_ADDED = (
+    "ON CONFLICT (caller_id, day, model, action) DO UPDATE SET"
     " calls = ledger_balances.calls + excluded.calls,"
     " tokens_in = ledger_balances.tokens_in + excluded.tokens_in,"
     " tokens_out = ledger_balances.tokens_out + excluded.tokens_out,"
     " units = ledger_balances.units + excluded.units"
 )
-_KEEP = text(
-    "INSERT INTO ledger_open (worker, number, call) VALUES (:worker, :number, :call)"
-    " ON CONFLICT (worker, number) DO UPDATE SET call = excluded.call"
-)
+_KEPT = "ON CONFLICT (worker, number) DO UPDATE SET call = excluded.call"
 
 
 def _follow_open(connection: Connection, batch: Batch, known: Collection[int]) -> None:
@@ -271,10 +274,14 @@ def _follow_open(connection: Connection, batch: Batch, known: Collection[int]) -
     }
     if ended:
         mine = ledger_open.c.worker == batch.worker
-        connection.execute(delete(ledger_open).where(mine, ledger_open.c.number.in_(ended)))
+        # Few are open, and most that end were opened in this very batch.
+        held = connection.execute(select(ledger_open.c.number).where(mine)).scalars()
+        gone = ended.intersection(held)
+        if gone:
+            connection.execute(delete(ledger_open).where(mine, ledger_open.c.number.in_(gone)))
     if opened:
         parts = [
-            {"worker": batch.worker, "number": number, "call": orjson.dumps(list(call)).decode()}
+            (batch.worker, number, orjson.dumps(list(call)).decode())
             for number, call in opened.items()
         ]
-        connection.execute(_KEEP, parts)
+        insert_rows(connection, ledger_open, parts, _KEPT)
