@@ -159,11 +159,13 @@ class Hanging:
 
     def __init__(self) -> None:
         self.go_on = asyncio.Event()
+        self.waits = asyncio.Event()
 
     async def answer(self, ask: Ask) -> Whole | Events:
         usage = Usage(prompt_tokens=3)
         if ask.stream:
             return Events(self._events(usage), "hanging", usage)
+        self.waits.set()
         await self.go_on.wait()
         return Whole(b"{}", usage, "hanging")
 
@@ -171,6 +173,7 @@ class Hanging:
         for _ in range(2):
             usage.completion_tokens += 1
             yield b"data: {}\n\n"
+        self.waits.set()
         await self.go_on.wait()
         yield b"data: [DONE]\n\n"
 
@@ -223,8 +226,9 @@ async def test_a_caller_that_leaves_is_settled_once(
     tmp_path: Path, body: Any, expected: tuple[int | None, str, int, int]
 ) -> None:
     with gate_with(tmp_path) as (limits, book):
-        call, task = Doors(Hanging(), admit=limits.admit).begin("POST", CHAT, body)
-        await asyncio.sleep(0.02)
+        engine = Hanging()
+        call, task = Doors(engine, admit=limits.admit).begin("POST", CHAT, body)
+        await engine.waits.wait()
         assert not book.settled_calls
         call.hung_up.set()
         await task
@@ -239,8 +243,9 @@ async def test_a_service_that_stops_settles_what_is_under_way(
     tmp_path: Path, body: Any, expected: tuple[int | None, str, int, int]
 ) -> None:
     with gate_with(tmp_path) as (limits, book):
-        _, task = Doors(Hanging(), admit=limits.admit).begin("POST", CHAT, body)
-        await asyncio.sleep(0.02)
+        engine = Hanging()
+        _, task = Doors(engine, admit=limits.admit).begin("POST", CHAT, body)
+        await engine.waits.wait()
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
@@ -262,7 +267,7 @@ async def test_by_setting_a_request_waits_and_then_gets_its_body(tmp_path: Path)
         engine = Hanging()
         doors = Doors(engine, admit=limits.admit)
         first, task = doors.begin("POST", CHAT, HELLO)
-        await asyncio.sleep(0.02)
+        await engine.waits.wait()
         second, waiting = doors.begin("POST", CHAT, STREAM)
         await asyncio.sleep(0.02)
         assert len(book.opened_calls) == 1
@@ -280,7 +285,7 @@ async def test_who_leaves_while_waiting_takes_nothing(tmp_path: Path) -> None:
         engine = Hanging()
         doors = Doors(engine, admit=limits.admit)
         _, task = doors.begin("POST", CHAT, HELLO)
-        await asyncio.sleep(0.02)
+        await engine.waits.wait()
         second, waiting = doors.begin("POST", CHAT, HELLO)
         await asyncio.sleep(0.02)
         second.hung_up.set()
