@@ -57,6 +57,7 @@ class Connection(asyncio.Protocol):
         self._kept, self._ended = kept, ended
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport
+        self._wire: asyncio.Transport
         self._parser: HttpResponseParser | None = HttpResponseParser(self)
         self._asking: Asking | None = None
         self._headers: list[tuple[bytes, bytes]] = []
@@ -86,18 +87,19 @@ class Connection(asyncio.Protocol):
     @property
     def is_open(self) -> bool:
         """Whether something can be sent on it."""
-        return self._parser is not None and not self._transport.is_closing()
+        if self._parser is None or self._wire.is_closing():
+            return False
+        return not self._transport.is_closing()
 
     def end(self) -> None:
         """Hang up, whatever is under way."""
         asking, self._asking = self._asking, None
         if asking is not None:
             asking.broken(None)
-        transport = self._transport
-        if transport.get_write_buffer_size() or transport.get_extra_info("ssl_object"):
-            transport.abort()  # who does not read, or does not say good-bye, is not waited for
+        if self._wire is not self._transport or self._unsent():
+            self._transport.abort()  # who does not read or say good-bye is not waited for
         else:
-            transport.close()
+            self._transport.close()
 
     def pause(self) -> None:
         """Read no more until `resume`."""
@@ -116,7 +118,11 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """It is open."""
-        self._transport = cast("asyncio.Transport", transport)
+        self._transport = self._wire = cast("asyncio.Transport", transport)
+
+    def secured(self, transport: asyncio.Transport) -> None:
+        """TLS is on; the transport below knows how much of what it was given has not left."""
+        self._transport = transport
 
     def data_received(self, data: bytes) -> None:
         """Something has come."""
@@ -138,9 +144,13 @@ class Connection(asyncio.Protocol):
             self._let_go()
 
     def eof_received(self) -> None:
-        """The other side sends nothing more: an answer without a length is whole now."""
+        """The other side sends nothing more: an answer without a length is whole now.
+
+        What it has not read by now is not waited for.
+        """
         if self._until_close and self._status:
             self._finish()
+        self.end()
 
     def connection_lost(self, error: Exception | None) -> None:
         """It is no more."""
@@ -186,6 +196,8 @@ class Connection(asyncio.Protocol):
 
     def on_body(self, piece: bytes) -> None:
         """A piece of a body."""
+        if not self._status:
+            raise HttpParserError("a body before there is an answer")
         self._size = 0
         if self._asking is not None:
             self._asking.more(piece)
@@ -207,13 +219,16 @@ class Connection(asyncio.Protocol):
 
     def _let_go(self) -> None:
         """The answer is complete: free for the next one, if nothing is left of this one."""
-        sent = not self._transport.get_write_buffer_size()
-        if self._keeps and sent and not self._bodiless and self.is_open:
+        if self._keeps and not self._bodiless and self.is_open and not self._unsent():
             self.resume()
             self.free_since = self._loop.time()
             self._kept(self)
         else:
             self.end()
+
+    def _unsent(self) -> int:
+        # what TLS has taken in is no longer counted by it, though the wire may not have taken it
+        return self._wire.get_write_buffer_size() or self._transport.get_write_buffer_size()
 
     def _break(self, error: Exception) -> None:
         asking, self._asking = self._asking, None

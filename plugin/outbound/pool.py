@@ -119,17 +119,21 @@ class Pool:
         assert opened is not None  # noqa: S101 - for the type
         try:
             opened.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-            _, connection = await self._loop.create_connection(
-                lambda: Connection(self._keep, self._forget),
-                sock=opened,
-                ssl=self._tls,
-                server_hostname=self._name if self._tls is not None else None,
+            wire, connection = await self._loop.create_connection(
+                lambda: Connection(self._keep, self._forget), sock=opened
             )
             opened = None
         finally:
             if opened is not None:
                 with suppress(OSError):
                     opened.close()
+        if self._tls is not None and connection.is_open:
+            secured = await self._loop.start_tls(
+                wire, connection, self._tls, server_hostname=self._name
+            )
+            if secured is None:  # the wire was lost as soon as TLS was on
+                raise ConnectionResetError("closed as soon as it was open")
+            connection.secured(secured)
         if self._closed:
             connection.end()
         if not connection.is_open:

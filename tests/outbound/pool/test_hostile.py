@@ -38,6 +38,7 @@ BAD = [
     pytest.param(b"HTTP/1.1 200 OK\r\nX: " + b"a" * 100_000 + b"\r\n\r\n", id="a huge header"),
     pytest.param(b"HTTP/1.1 200 OK\r\n" + b"X: 1\r\n" * 300 + b"\r\n", id="many headers"),
     pytest.param(b"HTTP/1.1 100 Continue\r\n\r\n" * 5000, id="100 for ever"),
+    pytest.param(b"HTTP/1.1 104 X\r\nContent-Length: 5\r\n\r\nhello" + OK, id="a body too early"),
     pytest.param(CHUNKED + b"1;" + b"x" * 100_000, id="an endless chunk head"),
     pytest.param(CHUNKED + b"0\r\n" + b"X: 1\r\n" * 20_000, id="endless trailers"),
     pytest.param(b"HTTP/1.1 200 OK\r\nContent-Le", id="half a head"),
@@ -61,7 +62,7 @@ async def test_what_is_no_answer_is_an_error_and_not_asked_for_again(
     assert there.connections == 1
 
 
-@pytest.mark.parametrize("answer", BAD[:15])
+@pytest.mark.parametrize("answer", BAD[:16])
 async def test_what_is_no_answer_is_not_waited_for(answer: bytes) -> None:
     async with far([says(answer, then=hangs)]) as there, client_of(there) as client:
         with pytest.raises(SourceUnavailable):

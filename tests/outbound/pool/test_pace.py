@@ -4,9 +4,11 @@ import asyncio
 
 import pytest
 
+from plugin.errors import SourceUnavailable
 from plugin.outbound.client import Pace
+from plugin.outbound.connection import Connection
 from plugin.outbound.sessions import SourceTooSlow
-from tests.outbound.pool.far import CHUNKED, OK, asked, client_of, far, hangs, says
+from tests.outbound.pool.far import CHUNKED, OK, asked, client_of, far, hangs, says, settled
 
 
 async def test_a_silent_one_is_too_slow_and_hung_up_on() -> None:
@@ -87,6 +89,36 @@ async def test_an_answer_before_all_was_sent_is_one() -> None:
             async with sent as answer:
                 assert answer.status == 413
                 assert b"".join([piece async for piece in answer.pieces]) == b"no"
+
+
+@pytest.mark.parametrize("length", [b"Content-Length: 9\r\n", b""])
+async def test_who_says_all_and_reads_no_more_is_not_waited_for(
+    length: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lost: list[Connection] = []
+    heard = Connection.connection_lost
+
+    def connection_lost(one: Connection, error: Exception | None) -> None:
+        lost.append(one)
+        heard(one, error)
+
+    async def halves(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 413 Too Large\r\n" + length + b"\r\nno")
+        writer.write_eof()
+        await asyncio.sleep(30)
+
+    monkeypatch.setattr(Connection, "connection_lost", connection_lost)
+    async with far([halves]) as there, client_of(there) as client:
+        there.reads_bodies = False
+        sent = asyncio.ensure_future(asked(client, there, body=bytes(30_000_000)))
+        await asyncio.wait({sent}, timeout=5)
+        if length:
+            with pytest.raises(SourceUnavailable, match="broke off"):
+                sent.result()
+        else:
+            assert sent.result() == b"no"
+        await settled()
+        assert len(lost) == 1
 
 
 @pytest.mark.parametrize("after", ["before the head", "in the body"])

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from plugin.errors import SourceUnavailable
-from tests.outbound.pool.far import OK, asked, client_of, far, hangs
+from tests.outbound.pool.far import OK, asked, client_of, far, hangs, says, settled
 
 
 @pytest.fixture(scope="module")
@@ -40,6 +40,20 @@ async def test_tls(
     assert there.connections == 1
 
 
+async def test_what_has_not_been_sent_by_the_time_of_an_answer_is_in_nobodys_way(
+    secure: ssl.SSLContext, certificate: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """TLS has taken in all of the request long before the wire has."""
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate / "cert"))
+    refusal = b"HTTP/1.1 413 Too Large\r\nContent-Length: 2\r\n\r\nno"
+    play = says(refusal, then=hangs)
+    async with far([play], tls=secure) as there, client_of(there, idle=2) as client:
+        there.reads_bodies = False
+        for _ in range(2):
+            assert await asked(client, there, body=bytes(30_000_000)) == b"no"
+    assert there.connections == 2
+
+
 async def test_a_certificate_that_nobody_vouches_for(secure: ssl.SSLContext) -> None:
     async with far([OK], tls=secure) as there, client_of(there) as client:
         with pytest.raises(SourceUnavailable, match="localhost cannot be reached") as caught:
@@ -66,3 +80,5 @@ async def test_no_tls_where_some_is_asked_for() -> None:
         async with client_of(there, connect=0.5) as client:
             with pytest.raises(SourceUnavailable, match="cannot be reached"):
                 await asked(client, there)
+            await settled()
+            assert there.ended == 1, "nothing stays open that is of no use"
