@@ -59,6 +59,7 @@ class CounterFile:
         self._lock = os.open(
             path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600
         )
+        self._size = 0
         _lock(self._lock, _EXCLUSIVE)
         try:
             if os.fstat(self._file).st_size < _FIRST or os.pread(self._file, 16, 0) != _MAGIC:
@@ -82,8 +83,11 @@ class CounterFile:
         """
         _lock(self._lock, _EXCLUSIVE)
         if self._size != self.places[_SIZE // 8]:
-            self._unmap()
-            self._map()
+            try:
+                self._map()
+            except OSError:
+                _lock(self._lock, _UNLOCK)  # or everybody would wait for us
+                raise
         return self.memory[_DIRTY] != 0
 
     def changing(self) -> None:
@@ -147,18 +151,22 @@ class CounterFile:
         if count == used or (count > used // 2 and used < _MOST):
             _WORD.pack_into(self.memory, _NEEDED, used)
             return
+        # first: who is killed in between leaves nobody who remembers a place
+        _WORD.pack_into(self.memory, _MOVED, self.moved + 1)
         for place, record in enumerate(needed):
             old, new = self.start(record), self.start(place)
             self.memory[new : new + _RECORD] = self.memory[old : old + _RECORD]
         _WORD.pack_into(self.memory, _USED, count)
         _WORD.pack_into(self.memory, _NEEDED, count)
-        _WORD.pack_into(self.memory, _MOVED, self.moved + 1)
         self.restore_index()
 
     def restore_index(self) -> None:
-        """Write the index anew from the records."""
+        """Write the index anew from the records.
+
+        Of two with one name, left by who was killed while he moved them, the last is the whole one.
+        """
         self.memory[_HEAD:_FIRST] = bytes(_FIRST - _HEAD)
-        for record in range(self.used):
+        for record in reversed(range(self.used)):
             start = self.start(record)
             self._enter(record, self.memory[start : start + 16])
 
@@ -199,9 +207,7 @@ class CounterFile:
     def _grow(self) -> None:
         size = self._size + _STEP * _RECORD
         _provide(self._file, size)
-        self._unmap()
         os.ftruncate(self._file, size)
-        os.pwrite(self._file, _WORD.pack(size), _SIZE)
         self._map()
 
     def _begin(self) -> None:
@@ -211,11 +217,17 @@ class CounterFile:
         os.pwrite(self._file, _MAGIC, 0)
 
     def _map(self) -> None:
-        self._size = os.fstat(self._file).st_size
-        self.memory = mmap.mmap(self._file, self._size)
-        self._bytes = memoryview(self.memory)
+        """Map all that there is; where that fails, what was mapped stays."""
+        size = os.fstat(self._file).st_size
+        memory = mmap.mmap(self._file, size)
+        if self._size:
+            self._unmap()
+        self._size, self.memory = size, memory
+        self._bytes = memoryview(memory)
         self.buckets = self._bytes.cast("I")
         self.places = self._bytes.cast("q")
+        if self.places[_SIZE // 8] != size:  # who was killed while it grew did not write it
+            self.places[_SIZE // 8] = size
 
     def _unmap(self) -> None:
         for view in (self.buckets, self.places, self._bytes):

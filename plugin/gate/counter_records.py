@@ -12,6 +12,8 @@ from plugin.gate.counters import Kind, Level, Take, level_of
 
 _BODY = 64
 _NEWEST, _TOTAL, _WIDTH, _KIND = 2, 3, 4, 5  # words of eight bytes
+_MOST = 2**32 - 1
+"""What a bucket can hold, and the greatest cap of a window."""
 _WINDOW, _RUNNING, _BUDGET = 1, 2, 3
 KINDS: dict[Kind, int] = {"window": _WINDOW, "running": _RUNNING, "budget": _BUDGET}
 """The number that stands for a kind in the file."""
@@ -77,8 +79,8 @@ class Window:
         self._file.places[self._total] += units
 
     def charge(self, units: int) -> None:
-        """So much was used, and never taken."""
-        self._add(self.slot, units)
+        """So much was used, and never taken; what no cap allows need not be counted."""
+        self._add(self.slot, min(units, _MOST - self._file.places[self._total]))
 
     def level(self, cap: int, left: int, now: float) -> Level:
         """Where it stands with so much left of `cap`."""

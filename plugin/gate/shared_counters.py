@@ -32,6 +32,7 @@ class SharedCounters:
         self._acquire()
         try:
             # whoever had this place before us is dead
+            self._file.changing()
             bury(self._file, [self._alive.place])
         finally:
             self._file.release()
@@ -123,11 +124,12 @@ class SharedCounters:
 
     def bury_the_dead(self) -> None:
         """Void what killed workers still held; any worker may do it, at any time."""
-        dead = self._alive.dead()
-        if not dead:
+        if not self._alive.dead():
             return
         self._acquire()
         try:
+            # again: a new worker may have got such a place, and lets nobody in before we release
+            dead = self._alive.dead()
             self._file.changing()
             bury(self._file, dead)
         finally:
