@@ -15,7 +15,12 @@ class JoinedWrites(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """A connection is there."""
-        super().connection_made(_Joining(transport, self.loop))  # type: ignore[arg-type]
+        self._joining = _Joining(transport, self.loop)
+        super().connection_made(self._joining)  # type: ignore[arg-type]
+
+    def eof_received(self) -> None:
+        """The other end has said all: the transport closes by itself, and would drop what is held."""
+        self._joining.flush()
 
 
 class _Joining:
@@ -42,14 +47,15 @@ class _Joining:
 
     def close(self) -> None:
         """Write what is held, then close."""
-        self._flush()
+        self.flush()
         self._transport.close()
 
     def _step_ended(self) -> None:
         self._due = False
-        self._flush()
+        self.flush()
 
-    def _flush(self) -> None:
+    def flush(self) -> None:
+        """Write what is held."""
         held, self._held = self._held, None
         if held is not None:
             self._transport.write(held)

@@ -96,6 +96,20 @@ async def test_pieces_of_one_step_keep_their_order(count: int) -> None:
     assert b"".join(wire.sent).partition(b"\r\n\r\n")[2] == b"".join(pieces)
 
 
+async def test_nothing_is_lost_where_the_other_end_says_no_more_in_between() -> None:
+    config = uvicorn.Config(lambda: None, http=JoinedWrites, log_level="critical")
+    config.load()
+    protocol = JoinedWrites(config, ServerState(), {}, asyncio.get_running_loop())
+    wire = Wire()
+    protocol.connection_made(wire)  # type: ignore[arg-type]
+    protocol.transport.write(b"the last piece")
+    protocol.eof_received()
+    wire.close()  # as transports do then, by themselves
+    assert wire.sent == [b"the last piece"]
+    await asyncio.sleep(0)
+    protocol.connection_lost(None)
+
+
 async def test_a_connection_that_closes_says_all_before() -> None:
     wire = await answered([b"bye"], request=b"GET / HTTP/1.0\r\nHost: x\r\n\r\n")
     assert wire.closed
