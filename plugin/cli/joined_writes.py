@@ -19,7 +19,7 @@ class JoinedWrites(HttpToolsProtocol):
         super().connection_made(self._joining)  # type: ignore[arg-type]
 
     def eof_received(self) -> None:
-        """The other end has said all: the transport closes by itself, and would drop what is held."""
+        """The other end has said all: the transport closes by itself, and drops what is held."""
         self._joining.flush()
 
 
