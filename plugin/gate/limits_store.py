@@ -6,7 +6,17 @@ from typing import Any
 
 from sqlalchemy import BigInteger, Column, Connection, Engine, Integer, String, Table, select
 
-from plugin.gate.limits import Identity, Limit, identity
+from plugin.gate.limits import (
+    EACH,
+    MEASURES,
+    MOST,
+    MOST_OF_A_BUDGET,
+    PERIODS,
+    SCOPES,
+    Identity,
+    Limit,
+    identity,
+)
 from plugin.storage.database import FAILURES, ChangeWatch, metadata
 
 log = logging.getLogger(__name__)
@@ -40,7 +50,13 @@ class LimitStore:
         """Every limit that was set; what is in the table and is no limit is left out."""
         with self._engine.connect() as connection:
             rows = connection.execute(select(limits).order_by(*limits.primary_key)).all()
-        return [Limit(*row) for row in rows]
+        found: list[Limit] = []
+        for limit in (Limit(*row) for row in rows):
+            if _is_one(limit):
+                found.append(limit)
+            else:
+                log.warning("a row of the table of limits is no limit and is left out: %s", limit)
+        return found
 
     def set(self, limit: Limit) -> int | None:
         """Put a limit in force, from the next request on; gives the cap that was set before."""
@@ -55,6 +71,18 @@ class LimitStore:
             known = connection.execute(select(limits).where(*_is(which))).first() is not None
             _remove(connection, which)
         return known
+
+
+def _is_one(limit: Limit) -> bool:
+    """Whether it can be counted: somebody may have written the row by hand."""
+    if limit.scope not in SCOPES or limit.measure not in MEASURES or limit.period not in PERIODS:
+        return False
+    if limit.scope == "all" and limit.subject != EACH:
+        return False
+    if limit.measure == "concurrent" and limit.period != "none":
+        return False
+    most = MOST_OF_A_BUDGET if limit.period in {"month", "none"} else MOST
+    return limit.cap is None or (isinstance(limit.cap, int) and 0 <= limit.cap <= most)
 
 
 def _is(which: Identity) -> list[Any]:

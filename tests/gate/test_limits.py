@@ -2,7 +2,9 @@
 
 import sqlite3
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -10,7 +12,7 @@ from plugin.gate.counters import Take
 from plugin.gate.limits import DEFAULTS, Limit, Limits, amount, identity, month_of
 from plugin.gate.limits_store import CHANGES, LimitStore, WatchedLimits
 from plugin.gate.prices import Price, Prices
-from plugin.storage.database import ChangeWatch, Commits, open_blocking
+from plugin.storage.database import ChangeWatch, Commits, open_blocking, sqlite_path
 from plugin.storage.migrate import prepare
 
 ALL = Limit("all", "*", "requests", "second", 100)
@@ -147,6 +149,33 @@ def test_a_change_of_any_kind_is_seen_and_nothing_else_is(
     assert [one.cap for one in changed() or ()] == [3]
     store.unset(identity(ALL))
     assert changed() == []
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        ("bogus", "*", "requests", "minute", 5),
+        ("key", "*", "bogus", "minute", 5),
+        ("key", "*", "requests", "hour", 5),
+        ("key", "*", "requests", "minute", "ten"),
+        ("key", "*", "requests", "minute", -1),
+        ("key", "*", "tokens", "day", 2**32),
+        ("key", "*", "tokens", "none", 2**62 + 1),
+        ("key", "*", "concurrent", "minute", 5),
+        ("all", "ann", "requests", "minute", 5),
+    ],
+)
+def test_a_row_that_was_written_by_hand_and_is_no_limit_stops_nobody(
+    store: LimitStore, url: str, row: tuple[Any, ...], caplog: pytest.LogCaptureFixture
+) -> None:
+    store.set(ALL)
+    with closing(sqlite3.connect(sqlite_path(url))) as connection, connection:
+        connection.execute("INSERT INTO limits VALUES (?, ?, ?, ?, ?)", row)
+    found = store.list()
+    assert found == [ALL]
+    (told,) = caplog.records
+    assert "is left out" in told.getMessage()
+    assert Limits(found, Prices(), "2026-11").at_admission("ann", "chat").limits
 
 
 def test_while_the_database_cannot_be_asked_nothing_has_changed(
