@@ -1,7 +1,8 @@
 """Any OpenAI-compatible address as an engine: asked, asked again when that helps, and passed on."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, suppress
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
@@ -12,7 +13,7 @@ from plugin.engines.upstream_answer import Edited, finished, unpacked, whole
 from plugin.engines.upstream_errors import CallFailed
 from plugin.engines.upstream_request import Sending, guessed_tokens, prepare
 from plugin.engines.upstream_stream import Begun, Watch, passed_on
-from plugin.errors import UpstreamRefused
+from plugin.errors import SourceUnavailable, UpstreamRefused
 from plugin.messages import Usage
 from plugin.outbound.breaker import Breaker
 from plugin.outbound.client import GuardedClient, Pace, Streamed
@@ -20,7 +21,9 @@ from plugin.outbound.trail import carried, happened
 
 _SUCCESS = range(200, 300)
 _BAD_REQUEST = 400
-_LARGEST_REFUSAL = 65_536
+_LARGEST_REFUSAL, _LONGEST_REFUSAL = 65_536, 5.0
+"""Bytes and seconds of a refusal that are waited for; its status is known without them."""
+
 _EVENTS, _WHOLE = (b"accept", b"text/event-stream"), (b"accept", JSON.encode())
 
 
@@ -176,10 +179,12 @@ class Upstream:
 
     async def _refusal(self, answer: Streamed) -> Exception:
         said = bytearray()
-        async for piece in self._pieces(answer):
-            said += piece
-            if len(said) > _LARGEST_REFUSAL:
-                break
+        with suppress(SourceUnavailable, CallFailed, TimeoutError):
+            async with asyncio.timeout(_LONGEST_REFUSAL):
+                async for piece in self._pieces(answer):
+                    said += piece
+                    if len(said) > _LARGEST_REFUSAL:
+                        break
         body = bytes(said)
         if self._address.key is not None:  # some servers repeat what they were sent
             body = body.replace(self._address.key.encode(), b"[key]")

@@ -2,7 +2,7 @@
 
 import re
 import zlib
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import Any
 
 import orjson
@@ -49,14 +49,21 @@ async def unpacked(pieces: AsyncIterator[bytes], encoding: str, name: str) -> As
     unpack = zlib.decompressobj(zlib.MAX_WBITS if encoding == "deflate" else zlib.MAX_WBITS + 16)
     try:
         async for piece in pieces:
-            data = piece
-            while data:
-                yield unpack.decompress(data, _PIECE)
-                data = unpack.unconsumed_tail
+            for part in _parts(unpack, piece, name):
+                yield part
     except zlib.error as error:
         raise broken(name, "sent a packed answer that cannot be unpacked") from error
     if not unpack.eof:
         raise broken(name, "broke off in the middle of its answer")
+
+
+def _parts(unpack: "zlib._Decompress", piece: bytes, name: str) -> Iterator[bytes]:
+    if unpack.eof:
+        raise broken(name, "sent more than one packed answer")
+    data = piece
+    while data:
+        yield unpack.decompress(data, _PIECE)
+        data = unpack.unconsumed_tail
 
 
 async def whole(pieces: AsyncIterator[bytes], name: str) -> bytes:

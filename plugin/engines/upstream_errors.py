@@ -123,7 +123,7 @@ def asked_wait(headers: Mapping[str, str]) -> float | None:
         # by the upstream's own clock, so that ours need not agree
         then, now = parsedate_to_datetime(given), parsedate_to_datetime(headers.get("date", ""))
         return max(0.0, (then - now).total_seconds())
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError):  # the last one: of a zone beyond all measure
         return None
 
 

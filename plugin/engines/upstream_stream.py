@@ -85,7 +85,7 @@ async def passed_on(
                     break
             else:
                 yield _last(edited, watch)
-        with suppress(PluginError, TimeoutError):
+        with suppress(PluginError, CallFailed, TimeoutError):  # what was asked for is here
             async with asyncio.timeout(_AFTERMATH):
                 async for _ in pieces:
                     pass

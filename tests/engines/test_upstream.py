@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from plugin.engines import upstream as upstreams
 from plugin.engines.engine import Ask, Events, Upload, Whole
 from plugin.engines.upstream import Upstream
 from plugin.errors import EngineUnavailable, PluginError, UpstreamRefused
@@ -126,6 +127,7 @@ async def test_an_answer_that_is_packed_nevertheless_is_unpacked(
         whole(b"\x1f\x8b broken", "Content-Encoding: gzip"),
         whole(gzip.compress(b"{}")[:-9], "Content-Encoding: gzip"),
         whole(b"{}", "Content-Encoding: br"),
+        events(gzip.compress(b"{}"), b"more", headers="Content-Encoding: gzip\r\n", pause=0.01),
         events(b'{"a": 1', ends=False),
     ],
 )
@@ -282,6 +284,30 @@ async def test_an_old_server_that_cannot_count_streams_is_asked_without() -> Non
             assert isinstance(answer, Events)
             assert b"".join([piece async for piece in answer.pieces]) == chunk() + DONE
     assert ["stream_options" in sent.json for sent in there.requests] == [True, False, False]
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("end", ["trickles", "falls silent", "breaks off"])
+async def test_a_refusal_is_one_though_its_body_never_ends(
+    end: str, stream: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(upstreams, "_LONGEST_REFUSAL", 0.2)
+
+    async def play(writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 404 Not Found\r\nContent-Length: 60000\r\n\r\n{")
+        while end == "trickles":
+            writer.write(b" ")
+            await writer.drain()
+            await asyncio.sleep(0.05)
+        if end == "falls silent":
+            await asyncio.sleep(30)
+        writer.close()
+
+    async with upstream(play) as there, engine(there.url) as far, asyncio.timeout(3):
+        refusal = await refused(far, ask(stream=stream))
+        assert refusal.answered[0] == 404
+        assert len(there.requests) == 1
+        assert far.breaker.state == "closed"
 
 
 async def test_the_usage_is_the_upstreams_count() -> None:

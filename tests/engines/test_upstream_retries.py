@@ -93,6 +93,7 @@ async def test_whose_failure_was_the_last_straw_hears_of_it_at_once() -> None:
         ("Retry-After: soon", 0.25),
         ("Retry-After: nan", 0.25),
         ("Retry-After: -5", 0.25),
+        (f"Retry-After: Mon, 02 Nov 2026 10:00:04 +{'9' * 20}", 0.25),
     ],
 )
 async def test_an_upstream_says_when_to_come_again(header: str, slept: float) -> None:

@@ -305,3 +305,12 @@ async def test_a_packed_stream_is_unpacked_as_it_comes() -> None:
     async with upstream(play) as there, engine(there.url) as far:
         answer = await begun(far, ask(stream=True))
         assert await drained(answer.pieces) == FIRST + SECOND + DONE
+
+
+@pytest.mark.parametrize("rest", [b"", b"more that is not packed"])
+async def test_what_goes_wrong_after_the_last_event_is_no_error(rest: bytes) -> None:
+    packed = gzip.compress(FIRST + DONE) if rest else gzip.compress(FIRST + DONE)[:-4]
+    play = events(packed, *[rest] * bool(rest), headers="Content-Encoding: gzip\r\n", pause=0.01)
+    async with upstream(play) as there, engine(there.url) as far:
+        answer = await begun(far, ask(stream=True))
+        assert await drained(answer.pieces) == FIRST + DONE
