@@ -17,12 +17,16 @@ if TYPE_CHECKING:
 _MOST_UNREAD = 262_144
 """Bytes that may lie here unread; then no more are taken from the connection."""
 
+_AT_ONCE = 1.0
+"""Seconds in which a connection that had been closed already says so."""
+
 
 class Exchange:
     """Sends the request when it is entered, is the pieces of the answer, hangs up when it is left.
 
     A connection that was kept can be closed by the other side just when it is used again: a request
-    that ends so, before a byte of an answer, is sent once more on a new one.
+    that ends so, at once and before a byte of an answer, is sent once more on a new one. Later than
+    that it may have been read, and what was done with it must not be done twice unasked.
     """
 
     __slots__ = (
@@ -105,9 +109,11 @@ class Exchange:
         """Whether it is worth no other try: there is a head, or a byte of it was there."""
         self._connection = connection
         connection.send(self, self._head, self._body, bodiless=self._head.startswith(b"HEAD "))
+        late = self.since + _AT_ONCE
         while not self._status and self._error is None:
             await self._wait()
-        return self.heard or isinstance(self._error, SourceTooSlow)
+        too_slow = isinstance(self._error, SourceTooSlow)
+        return self.heard or too_slow or self._loop.time() > late
 
     async def _wait(self) -> None:
         self.since = self._loop.time()

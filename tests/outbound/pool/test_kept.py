@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from plugin.errors import SourceUnavailable
+from plugin.outbound import exchange
 from plugin.outbound import pool as pools
 from plugin.outbound.client import Pace
 from plugin.outbound.sessions import SourceTooSlow
@@ -30,6 +31,22 @@ async def test_one_that_closes_as_it_is_used_again_is_replaced(end: Play) -> Non
         for _ in range(2):
             assert await asked(client, there) == b"ok"
     assert (there.connections, len(there.heads)) == (2, 3)
+
+
+async def test_one_that_closes_after_a_while_may_have_been_at_work(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(exchange, "_AT_ONCE", 0.05)
+    async with far([OK, _works_and_dies], [OK]) as there, client_of(there) as client:
+        await asked(client, there)
+        with pytest.raises(SourceUnavailable, match="cannot be reached"):
+            await asked(client, there)
+    assert (there.connections, len(there.heads)) == (1, 2)
+
+
+async def _works_and_dies(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await asyncio.sleep(0.2)
+    writer.transport.abort()
 
 
 async def test_that_happens_once_a_request() -> None:
