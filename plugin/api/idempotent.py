@@ -129,7 +129,7 @@ class _Answering:
 
     async def _take(self, message: Message) -> None:
         if message["type"] == "http.response.start":
-            self._start = message
+            self._start = {**message}  # as it is here: layers further out add to it
             names = {name.lower() for name, _ in message.get("headers", ())}
             self._holds = b"content-length" in names
         elif message["type"] == "http.response.body":

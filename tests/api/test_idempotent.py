@@ -118,6 +118,7 @@ class Caller:
     def reply(self) -> Reply:
         start, *rest = self._got or [{"status": 0}]
         names = {name.decode(): value.decode() for name, value in start.get("headers", ())}
+        assert len(names) == len(start.get("headers", ())), "a header is there twice"
         body = b"".join(message.get("body", b"") for message in rest)
         return Reply(start["status"], names, body)
 
