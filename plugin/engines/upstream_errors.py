@@ -16,6 +16,7 @@ _REDIRECTS = range(300, 400)
 _SERVER_ERRORS = 500
 _OVERLOADED = frozenset({503, 529})
 _TOO_MANY, _TIMED_OUT, _NOT_VALID = 429, 408, 422
+_A_YEAR = 31_536_000
 
 
 class CallFailed(Exception):  # noqa: N818 - it says what happened to the call
@@ -183,7 +184,7 @@ def _misfit(name: str, status: int) -> str:
 
 
 def _retry_after(seconds: float) -> dict[str, str]:
-    return {"retry-after": str(max(1, math.ceil(seconds)))}
+    return {"retry-after": str(max(1, math.ceil(min(seconds, _A_YEAR))))}
 
 
 def _said(body: bytes) -> Mapping[str, Any]:
