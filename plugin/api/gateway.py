@@ -11,7 +11,7 @@ from starlette.types import Message, Receive, Scope, Send
 from plugin.api.direct_route import machinery_app, operation_app
 from plugin.api.exception_handlers import problem
 from plugin.api.idempotent import app_of
-from plugin.api.middleware import CALLER_LEFT, Exchange
+from plugin.api.middleware import BROKEN_OFF, CALLER_LEFT, Exchange
 from plugin.api.openai_errors import speaks_openai, unknown_url
 from plugin.api.route_table import Entry, RouteTable
 from plugin.api.waiting import while_waiting
@@ -19,7 +19,7 @@ from plugin.auth.bearer import REALM
 from plugin.auth.caller import Caller
 from plugin.auth.refusal import Undecided
 from plugin.errors import CannotRun, MethodNotAllowed, MissingScope, NotFound
-from plugin.gate.admission import Admission
+from plugin.gate.admission import Admission, Ending
 from plugin.operations import Access, access_of
 
 Authenticate = Callable[[Iterable[tuple[bytes, bytes]]], Caller]
@@ -139,7 +139,7 @@ class Gateway:
         if isinstance(found, Admission):
             admission = found
         else:
-            admission, receive = await while_waiting(found, receive)
+            admission, receive = await while_waiting(found, receive, _in_vain)
         exchange.admission, exchange.standing = admission, admission.standing
         return receive
 
@@ -164,6 +164,11 @@ class Gateway:
             f"{method[:20]} is not offered at this path; use {' or '.join(offered)}.",
             headers={"allow": listed},
         )
+
+
+def _in_vain(admission: Admission) -> None:
+    """A call was let in whose request has ended meanwhile."""
+    admission.settle(Ending(None, BROKEN_OFF))
 
 
 async def _refuse(receive: Receive, send: Send) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 from starlette.requests import ClientDisconnect
@@ -38,8 +38,13 @@ class _Kept:
         await asyncio.Event().wait()
 
 
-async def while_waiting(turn: Awaitable[T], receive: Receive) -> tuple[T, Receive]:
-    """What `turn` gives, and the messages as they came; `ClientDisconnect` if the caller leaves."""
+async def while_waiting(
+    turn: Awaitable[T], receive: Receive, give_back: Callable[[T], object]
+) -> tuple[T, Receive]:
+    """What `turn` gives, and the messages as they came; `ClientDisconnect` if the caller leaves.
+
+    What it gives in the very moment in which we are cancelled is given back.
+    """
     kept = _Kept(receive)
     mine, gone = asyncio.ensure_future(turn), asyncio.ensure_future(kept.until_gone())
     try:
@@ -50,6 +55,8 @@ async def while_waiting(turn: Awaitable[T], receive: Receive) -> tuple[T, Receiv
     except BaseException:
         mine.cancel()
         await asyncio.wait({mine})
+        if not mine.cancelled() and mine.exception() is None:
+            give_back(mine.result())
         raise
     finally:
         gone.cancel()
