@@ -31,7 +31,7 @@ class Journal:
     followed by the next. `memory` is how many bytes may wait before it is no longer `healthy`.
 
     With `later`, which has something done at the end of this step of the event loop, what was let
-    through is written then: a call that ends in the same step is one entry, that of its end.
+    through is written then, or with the end of a call that ends in the same step.
     """
 
     def __init__(
@@ -101,8 +101,11 @@ class Journal:
 
     def settled(self, number: int, call: Call, outcome: Outcome) -> None:
         """A call has ended; once for each, before the last byte of its answer."""
-        self._fresh.pop(number, None)
-        self._write(line_of(["s", number, *call, *outcome]))
+        line = line_of(["s", number, *call, *outcome])
+        opened = self._fresh.pop(number, None)
+        if opened is not None:  # one line may be damaged: the other still tells of the call
+            line = line_of(["o", number, *opened]) + line
+        self._write(line)
 
     def _step_ended(self) -> None:
         self._due = False

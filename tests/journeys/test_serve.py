@@ -145,7 +145,7 @@ def as_ordinary_user() -> list[str]:
     [
         ("PLUGIN_PORT", "99999", "65535"),
         ("PLUGIN_PORT", "http", "65535"),
-        ("PLUGIN_WORKERS", "0", "1 to 256"),
+        ("PLUGIN_WORKERS", "0", "1 to 32"),
         ("PLUGIN_PUBLIC_URL", "plugin.example.com", "http"),
         ("PLUGIN_LOG_LEVEL", "loud", "debug, info, warning, error"),
         ("PLUGIN_TRUSTED_PROXIES", "10.0.0.0/64", "networks"),
