@@ -53,17 +53,17 @@ class Window:
 
     def _advance(self, newest: int, slot: int) -> None:
         file, first = self._file, self._first
-        if slot - newest >= SLOTS:
+        total = file.places[self._total]
+        if slot - newest >= SLOTS and total:
             file.memory[first * 4 : (first + SLOTS) * 4] = bytes(SLOTS * 4)
             total = 0
-        else:
-            total = file.places[self._total]
-            buckets = file.buckets
-            for passed in range(newest + 1, slot + 1):
-                at = first + passed % SLOTS
-                if gone := buckets[at]:
-                    total -= gone
-                    buckets[at] = 0
+        buckets, passed = file.buckets, newest
+        while total and passed < slot:  # where nothing is left, nothing is to be freed
+            passed += 1
+            at = first + passed % SLOTS
+            if gone := buckets[at]:
+                total -= gone
+                buckets[at] = 0
         file.places[self._newest], file.places[self._total] = slot, total
 
     def take(self, units: int, cap: int, left: int, now: float) -> Level:
