@@ -156,7 +156,7 @@ class Admission:
                 min(take.cost, used.get(limit.measure, usual))
                 for limit, take in zip(plan.shape.limits, taken.takes, strict=True)
             ]
-        self._gate.counters.settle(taken, actual)
+        self._gate.settle(taken, actual)
 
     def _write(
         self, book: "Book", ending: Ending, units: int, way: Sequence[Mapping[str, object]]

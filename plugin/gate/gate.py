@@ -1,7 +1,8 @@
 """Lets calls in: by limits, prices and counts that all workers share, or says why not."""
 
+import logging
 import time
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 from typing import Protocol
 
 from plugin.auth.caller import Caller
@@ -14,6 +15,8 @@ from plugin.gate.limits_store import WatchedLimits
 from plugin.gate.prices import Prices
 from plugin.gate.queue import Queue
 from plugin.gate.refusals import Standing, refused
+
+log = logging.getLogger(__name__)
 
 _MICROSECONDS = 1_000_000
 _NOT_WRITTEN = (
@@ -67,10 +70,14 @@ class Gate:
         self.queue = queue
         self._watched = watched
         self._limits = Limits((), prices, "")
+        self._owed: list[tuple[Taken, Sequence[int]]] = []
         self.tick()
 
     def tick(self) -> None:
-        """See whether a new month has begun; every second or so."""
+        """See whether a new month has begun, and settle what could not be; every second or so."""
+        owed, self._owed = self._owed, []
+        for taken, actual in owed:
+            self.settle(taken, actual)
         month = month_of(self.counters.now())
         if month != self._limits.month:
             self._limits = self._limits.in_month(month)
@@ -122,8 +129,17 @@ class Gate:
         ahead = None if self.queue is None else self.queue.ahead(plan.takes)
         if ahead is None or isinstance(found, Refusal):
             return found
-        self.counters.settle(found, [0] * len(found.takes))
+        self.settle(found, [0] * len(found.takes))
         return Refusal(ahead, self.counters.level(ahead), None if ahead.kind == "running" else 0.0)
+
+    def settle(self, taken: Taken, actual: Sequence[int]) -> None:
+        """End what a call took; where the counts cannot be reached, `tick` tries it again."""
+        try:
+            self.counters.settle(taken, actual)
+        except FAILURES:
+            if not self._owed:
+                log.exception("what calls took of their limits cannot be given back yet")
+            self._owed.append((taken, actual))
 
     def wait(self, key: str, plan: Plan, refusal: Refusal) -> Awaitable[Taken]:
         """What to await for one's turn; raises `LimitReached` where there is no waiting."""

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from plugin.auth.caller import Caller
-from plugin.errors import StorageUnavailable
+from plugin.errors import LimitReached, StorageUnavailable
 from plugin.gate import counter_file
 from plugin.gate.admission import Admission, Ending
 from plugin.gate.gate import Gate
@@ -52,6 +52,25 @@ def test_who_needs_a_new_count_is_told_and_the_others_go_on(
         ann.settle(Ending(200))
         monkeypatch.undo()
         admit(gate, "bob").settle(Ending(200))
+
+
+def test_what_cannot_be_given_back_now_is_given_back_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def out_of_reach(*_: object) -> None:
+        raise OSError(12, "Cannot allocate memory")
+
+    with gate_with(tmp_path, Limit("key", "*", "concurrent", "none", 1)) as (gate, book):
+        ann = admit(gate, "ann")
+        with monkeypatch.context() as patched:
+            patched.setattr(gate.counters, "settle", out_of_reach)
+            ann.settle(Ending(200))
+            gate.tick()
+        assert book.only[1].status == 200
+        with pytest.raises(LimitReached):
+            admit(gate, "ann")
+        gate.tick()
+        admit(gate, "ann").settle(Ending(200))
 
 
 async def test_who_waits_in_line_is_told_as_well(
