@@ -14,6 +14,7 @@ from plugin.errors import (
 from plugin.gate.idempotency_errors import KeyReused
 
 PREFIX = "/v1"
+_BELOW = f"{PREFIX}/"
 
 
 _INSTEAD = {"/v1/responses": " Instead of the Responses API use POST /v1/chat/completions."}
@@ -27,7 +28,7 @@ class UnknownUrl(NotFound):
 
 def speaks_openai(path: str) -> bool:
     """Whether a path belongs to the GPT API, where its clients insist on this form."""
-    return path.startswith(PREFIX) and path[len(PREFIX) :][:1] in {"", "/"}
+    return path == PREFIX or path.startswith(_BELOW)
 
 
 def unknown_url(method: str, path: str) -> UnknownUrl:

@@ -140,9 +140,8 @@ class LastUse:
         """Write the uses since the last time; what could not be written is kept for the next."""
         used, self._ring.used = self._ring.used, set()
         try:
-            await self._write(
-                sorted(used)
-            )  # side by side in the table, which is three times as fast
+            # sorted they lie side by side in the table, which is three times as fast
+            await self._write(sorted(used))
         except asyncio.CancelledError:
             self._ring.used |= used
             raise

@@ -99,11 +99,11 @@ def named(which: "Identity") -> str:
 def cap_of(text: str, which: "Identity") -> int | None:
     """The cap that was written, None for unlimited; raises `CannotRun` for what is none."""
     from plugin.errors import CannotRun
-    from plugin.gate.limits import MOST, MOST_OF_A_BUDGET
+    from plugin.gate.limits import greatest_cap
 
     if text == _UNLIMITED:
         return None
-    most = MOST_OF_A_BUDGET if which[3] in {"month", "none"} else MOST
+    most = greatest_cap(which[3])
     digits = text.replace("_", "").replace(",", "")
     if not digits.isascii() or not digits.isdigit() or int(digits[:20]) > most:
         raise CannotRun(f"{text!r} is no cap: give a number from 0 to {most}, or {_UNLIMITED}")

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, NamedTuple
 import orjson
 
 from plugin.errors import LimitReached
-from plugin.gate.counters import NOTHING_TAKEN, Refusal, Taken
+from plugin.gate.counters import NOTHING_TAKEN, Level, Refusal, Taken
 from plugin.gate.entries import Call, Outcome
-from plugin.gate.limits import Limit, Plan
+from plugin.gate.limits import Limit, Plan, Shape
 from plugin.gate.prices import Bound
 from plugin.gate.refusals import Standing
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 _MICROSECONDS = 1_000_000
 _FAILED = 400
+
 WHOLE = "whole"
 """How a call ended that ended well."""
 
@@ -178,20 +179,26 @@ class Admission:
 
     def _detail(self, way: Sequence[Mapping[str, object]]) -> str | None:
         """What the gate decided and why, where there is something to tell, as JSON."""
-        left = ",".join([_left(one) for one in self.standing if one.plan.shape.told])
-        told = f'{{"left":{{{left}}}}}' if left else None
-        if not (way or self._waited or self._refused_by):
-            return told
-        more: dict[str, object] = orjson.loads(told or "{}")
+        simple = self._at_model is None and not (way or self._waited or self._refused_by)
+        if simple:
+            return _left(self._plan.shape, self._taken.levels)
+        more: dict[str, object] = {}
+        left = {
+            one.plan.shape.labels[at]: one.levels[at].left
+            for one in self.standing
+            for at in one.plan.shape.told
+        }
+        if left:
+            more["left"] = left
         if way:
             more["way"] = way
         if self._waited:
             more["waited_ms"] = round(self._waited * 1000)
         if self._refused_by is not None:
             more["refused_by"] = self._refused_by.label
-        return orjson.dumps(more).decode()
+        return orjson.dumps(more).decode() if more else None
 
 
-def _left(one: Standing) -> str:
-    levels, shape = one.levels, one.plan.shape
-    return shape.telling % tuple([levels[at].left for at in shape.told])
+def _left(shape: Shape, levels: Sequence[Level]) -> str | None:
+    """The same for a call that met limits once and of which there is nothing else to tell."""
+    return shape.telling % tuple([levels[at].left for at in shape.told]) if shape.told else None

@@ -8,12 +8,10 @@ the lock of the file, and `CounterFile.changing` before anything is written.
 from collections.abc import Iterable
 
 from plugin.gate.counter_file import RECORD, SLOTS, WORKERS, CounterFile
-from plugin.gate.counters import Kind, Level, Take, level_of
+from plugin.gate.counters import MOST, Kind, Level, Take, level_of
 
 _BODY = 64
 _NEWEST, _TOTAL, _WIDTH, _KIND = 2, 3, 4, 5  # words of eight bytes
-_MOST = 2**32 - 1
-"""What a bucket can hold, and the greatest cap of a window."""
 _WINDOW, _RUNNING, _BUDGET = 1, 2, 3
 KINDS: dict[Kind, int] = {"window": _WINDOW, "running": _RUNNING, "budget": _BUDGET}
 """The number that stands for a kind in the file."""
@@ -33,7 +31,7 @@ class Window:
         start = file.start(record)
         self._file = file
         self._first = (start + _BODY) // 4
-        self._newest, self._total = start // 8 + 2, start // 8 + 3
+        self._newest, self._total = start // 8 + _NEWEST, start // 8 + _TOTAL
         self._width: float = RECORD.unpack_from(file.memory, start)[3]
         self.key = key
         self.moved = file.moved
@@ -80,7 +78,7 @@ class Window:
 
     def charge(self, units: int) -> None:
         """So much was used, and never taken; what no cap allows need not be counted."""
-        self._add(self.slot, min(units, _MOST - self._file.places[self._total]))
+        self._add(self.slot, min(units, MOST - self._file.places[self._total]))
 
     def level(self, cap: int, left: int, now: float) -> Level:
         """Where it stands with so much left of `cap`."""

@@ -13,7 +13,11 @@ from typing import Any, Literal, NamedTuple, Protocol
 Kind = Literal["window", "running", "budget"]
 
 FAILURES = (OSError, OverflowError)
-"""What taking raises where there is no room for a new count; nothing was taken then."""
+"""What is raised where counts cannot be reached, or a new one has no room; nothing was done then.
+"""
+
+MOST = 2**32 - 1
+"""The greatest cap of a window, and what one of its buckets can hold."""
 
 
 class Take(NamedTuple):

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Literal, TypeVar, get_args
 
-from plugin.gate.counters import Kind, Take
+from plugin.gate.counters import MOST, Kind, Take
 from plugin.gate.prices import Prices
 
 Scope = Literal["all", "key", "model", "operation"]
@@ -17,10 +17,7 @@ SCOPES, MEASURES, PERIODS = get_args(Scope), get_args(Measure), get_args(Period)
 EACH = "*"
 """The subject that means every key, model or operation, each one for itself."""
 
-MOST = 2**32 - 1
-"""The greatest cap of a window; a budget may have more."""
-
-MOST_OF_A_BUDGET = 2**62
+_MOST_OF_A_BUDGET = 2**62
 
 _SECONDS = {"second": 1.0, "minute": 60.0, "day": 86_400.0}
 _REMEMBERED = 16_384
@@ -61,11 +58,11 @@ class Limit:
         parts = (self.scope, self.measure, self.period)
         return "-".join(part for part in parts if part != "none")
 
-    def counter(self, month: str, subject: str | None = None) -> str:
-        """The name of its count, for a subject of its own; a budget of a month has one for each."""
+    def take(self, month: str, subject: str) -> Take:
+        """What one call takes of it for an actual subject; each month's budget is one count."""
         period = month if self.period == "month" else self.period
-        subject = self.subject if subject is None else subject
-        return f"{self.scope}:{self.measure}:{period}:{subject}"
+        name = f"{self.scope}:{self.measure}:{period}:{subject}"
+        return Take(name, self.kind, self.cap or 0, 1, self.seconds)
 
 
 DEFAULTS = (Limit("key", EACH, "concurrent", "none", 256),)
@@ -77,6 +74,11 @@ Identity = tuple[Scope, str, Measure, Period]
 def identity(limit: Limit) -> Identity:
     """What makes it this limit and no other: everything but the cap."""
     return limit.scope, limit.subject, limit.measure, limit.period
+
+
+def greatest_cap(period: Period) -> int:
+    """What a cap may be at most."""
+    return MOST if period in _SECONDS else _MOST_OF_A_BUDGET
 
 
 def amount(limit: Limit) -> str:
@@ -95,7 +97,10 @@ def month_of(moment: float) -> str:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Shape:
-    """What is the same for all calls that meet the same limits at one step, whoever sends them."""
+    """What is the same for all calls that meet the same limits at one step, whoever sends them.
+
+    `limits` have the subjects of whoever came first; a `Plan` has those of its call.
+    """
 
     limits: tuple[Limit, ...] = ()
     takes: tuple[tuple[str, Take], ...] = ()
@@ -109,20 +114,14 @@ class Shape:
     told: tuple[int, ...] = ()
     """Those of which the ledger says what was left: all but what is under way."""
     telling: str = ""
-    """How it says it, as JSON: a pattern for what is left of those."""
+    """All that it says of a call that met nothing else, as JSON: a pattern for those."""
 
     @classmethod
     def of(cls, limits: tuple[Limit, ...], month: str) -> "Shape":
         """The shape of some limits in a month."""
         labels = tuple(limit.label for limit in limits)
         told = tuple(at for at, limit in enumerate(limits) if limit.measure != "concurrent")
-        takes = tuple(
-            (
-                limit.scope,
-                Take(limit.counter(month, ""), limit.kind, limit.cap or 0, 1, limit.seconds),
-            )
-            for limit in limits
-        )
+        takes = tuple((limit.scope, limit.take(month, "")) for limit in limits)
         return cls(
             limits,
             takes,
@@ -131,7 +130,7 @@ class Shape:
             tuple(limit.cap or 0 for limit in limits),
             (1,) * len(limits),
             told,
-            ",".join(f'"{labels[at]}":%d' for at in told),
+            '{"left":{' + ",".join(f'"{labels[at]}":%d' for at in told) + "}}",
         )
 
 
@@ -241,7 +240,7 @@ class Limits:
 
     def take(self, limit: Limit) -> Take:
         """What one call takes of a limit with an actual subject."""
-        return Take(limit.counter(self.month), limit.kind, limit.cap or 0, period=limit.seconds)
+        return limit.take(self.month, limit.subject)
 
     def _meeting(self, subjects: dict[str, str]) -> Iterator[Limit]:
         for (scope, _, _), group in self._groups.items():

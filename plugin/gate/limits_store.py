@@ -9,12 +9,11 @@ from sqlalchemy import BigInteger, Column, Connection, Engine, Integer, String, 
 from plugin.gate.limits import (
     EACH,
     MEASURES,
-    MOST,
-    MOST_OF_A_BUDGET,
     PERIODS,
     SCOPES,
     Identity,
     Limit,
+    greatest_cap,
     identity,
 )
 from plugin.storage.database import FAILURES, ChangeWatch, metadata
@@ -81,7 +80,7 @@ def _is_one(limit: Limit) -> bool:
         return False
     if limit.measure == "concurrent" and limit.period != "none":
         return False
-    most = MOST_OF_A_BUDGET if limit.period in {"month", "none"} else MOST
+    most = greatest_cap(limit.period)
     return limit.cap is None or (isinstance(limit.cap, int) and 0 <= limit.cap <= most)
 
 

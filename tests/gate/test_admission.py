@@ -65,6 +65,19 @@ def test_nobody_is_let_in_while_nothing_can_be_written_down(tmp_path: Path) -> N
             admit(gate)
 
 
+async def test_the_ledger_says_once_what_was_left_of_a_limit_that_was_met_twice(
+    tmp_path: Path,
+) -> None:
+    prices = {"paid": Price(call=5), "large": Price(call=7)}
+    with gate_with(tmp_path, limit("units", 100), prices=prices) as (gate, book):
+        admission = admit(gate, action="paid")
+        await admission.reserve("large", lambda: Bound(1, 1))
+        admission.settle(DONE)
+        admit(gate, action="paid").settle(DONE)
+    details = [outcome.detail or "" for _, _, outcome in book.settled_calls]
+    assert details == ['{"left":{"key-units":88}}', '{"left":{"key-units":83}}']
+
+
 def test_what_runs_is_free_again_when_it_ends(tmp_path: Path) -> None:
     with gate_with(tmp_path, limit("concurrent", 2)) as (gate, _):
         first, second = admit(gate), admit(gate)
