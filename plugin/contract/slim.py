@@ -111,7 +111,9 @@ class Slimmer:
             if keyword in keywords.SCHEMA:
                 small = value if isinstance(value, bool) else self._schema(value, definitions, "")
             elif keyword in keywords.SCHEMAS:
-                small = _distinct([self._schema(item, definitions, "") for item in value])
+                small = [self._schema(item, definitions, "") for item in value]
+                if keyword != "prefixItems":  # there the place of a schema says what it is for
+                    small = _distinct(small)
             elif keyword in keywords.SCHEMA_MAP:
                 small = self._members(value, definitions)
             elif keyword == "$ref":

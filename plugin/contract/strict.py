@@ -6,6 +6,7 @@ subset lacks (`maxLength`) become words of the description. Optional turns into 
 undoes it.
 """
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -25,6 +26,8 @@ from plugin.contract.subset import (
 )
 
 __all__ = ["Inexpressible", "Strict", "TooLarge"]
+
+_MERGED = frozenset({"$ref", "allOf", "anyOf", "oneOf"})
 
 _LOGIC = ("not", "if", "contains", "dependentRequired", "dependentSchemas")
 
@@ -57,6 +60,7 @@ class Strict:
         self._merger = Merger(definitions)
         self._impossible: dict[str, str] = {}
         self._left_out: list[str] = []
+        self._open: set[str] = set()
         self._converted = self._convert_definitions()
 
     def convert(self, schema: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
@@ -118,6 +122,20 @@ class Strict:
         return _Converted(schema, uses, measure(schema, name), tuple(self._left_out))
 
     def _schema(self, schema: Schema) -> dict[str, Any]:
+        if isinstance(schema, bool) or _MERGED.isdisjoint(schema) or set(schema) <= {"$ref"}:
+            return self._expanded(schema)
+        # What stands beside a reference is merged into a copy of what it leads to, and a schema
+        # that contains itself so would be copied without end.
+        key = json.dumps(schema, sort_keys=True, default=str)
+        if key in self._open:
+            raise Inexpressible("a schema that contains itself, with more beside the reference")
+        self._open.add(key)
+        try:
+            return self._expanded(schema)
+        finally:
+            self._open.discard(key)
+
+    def _expanded(self, schema: Schema) -> dict[str, Any]:
         schema = self._merger.flattened(schema)
         if isinstance(schema, bool):
             raise Inexpressible("a value of any type" if schema else "a value that cannot be")

@@ -9,7 +9,7 @@ from plugin.cli import sources, tools
 from plugin.errors import CannotRun
 
 SAMPLES = Path(__file__).parents[1] / "contract" / "samples"
-QUICKSTART = SAMPLES / "quickstart.openapi.yaml"
+LIBRARY = SAMPLES / "library.openapi.yaml"
 
 
 @pytest.fixture
@@ -21,16 +21,16 @@ def app() -> typer.Typer:
 
 
 def test_prints_json_of_the_agreed_form(app: typer.Typer) -> None:
-    result = CliRunner().invoke(app, ["tools", str(QUICKSTART), "--target", "mcp", "--json"])
+    result = CliRunner().invoke(app, ["tools", str(LIBRARY), "--target", "mcp", "--json"])
     assert result.exit_code == 0
     printed = json.loads(result.stdout)
     assert result.stdout.count("\n") == 1
     assert set(printed) == {"tools", "operations", "skipped", "notes"}
     assert [tool["name"] for tool in printed["tools"]] == list(printed["operations"])
-    assert printed["operations"]["addTodo"] == {
-        "method": "POST",
-        "path": "/todos/{username}",
-        "operation_id": "addTodo",
+    assert printed["operations"]["showBook"] == {
+        "method": "GET",
+        "path": "/books/{shelfmark}",
+        "operation_id": "showBook",
     }
 
 
@@ -54,12 +54,12 @@ def test_prints_what_was_skipped_and_left_out(app: typer.Typer, tmp_path: Path) 
 
 
 def test_reads_standard_input(app: typer.Typer) -> None:
-    result = CliRunner().invoke(app, ["tools", "-"], input=QUICKSTART.read_bytes())
-    assert "3 tools for openai" in result.stdout
+    result = CliRunner().invoke(app, ["tools", "-"], input=LIBRARY.read_bytes())
+    assert "4 tools for openai" in result.stdout
 
 
 def test_an_unknown_target_cannot_run(app: typer.Typer) -> None:
-    result = CliRunner().invoke(app, ["tools", str(QUICKSTART), "--target", "x"])
+    result = CliRunner().invoke(app, ["tools", str(LIBRARY), "--target", "x"])
     assert isinstance(result.exception, CannotRun)
 
 

@@ -1,4 +1,4 @@
-"""Real documents: the large collection where it is there, else the samples beside these tests."""
+"""The documents of these tests: our own samples, and the real collection where it is there."""
 
 import json
 from collections.abc import Callable
@@ -16,20 +16,36 @@ CORPUS = Path(__file__).parents[3] / "shared" / "corpus"
 ReadOne = Callable[..., Operation]
 
 
+def sample_documents() -> list[Path]:
+    """Return our own OpenAPI documents."""
+    return sorted(SAMPLES.glob("*.openapi.*"))
+
+
+def real_documents() -> list[Path]:
+    """Return the OpenAPI documents of the real collection; none without it."""
+    found = sorted(CORPUS.glob("openapi/*.openapi.yaml")) + sorted(CORPUS.glob("openapi/*.json"))
+    found += sorted(CORPUS.glob("manifests/*openapi.json"))
+    return found + sorted(CORPUS.glob("manifests/*openapi.yaml"))
+
+
 def documents() -> list[Path]:
-    """Every OpenAPI document that can be had."""
-    found = sorted(SAMPLES.glob("*.openapi.*"))
-    found += sorted(CORPUS.glob("openapi/*.openapi.yaml")) + sorted(CORPUS.glob("openapi/*.json"))
-    return (
-        found
-        + sorted(CORPUS.glob("manifests/*openapi.json"))
-        + sorted(CORPUS.glob("manifests/*openapi.yaml"))
-    )
+    """Return every OpenAPI document, ours first."""
+    return sample_documents() + real_documents()
+
+
+def sample_manifests() -> list[Path]:
+    """Return our own manifests."""
+    return sorted(SAMPLES.glob("*.ai-plugin.json"))
+
+
+def real_manifests() -> list[Path]:
+    """Return the manifests of the real collection; none without it."""
+    return sorted(CORPUS.glob("manifests/*ai-plugin*"))
 
 
 def manifests() -> list[Path]:
-    """Every ai-plugin.json that can be had."""
-    return sorted(SAMPLES.glob("*ai-plugin.json")) + sorted(CORPUS.glob("manifests/*ai-plugin*"))
+    """Return every manifest, ours first."""
+    return sample_manifests() + real_manifests()
 
 
 def document(paths: dict[str, Any], version: str = "3.1.0", **more: Any) -> dict[str, Any]:

@@ -14,6 +14,8 @@ from tests.contract.conftest import CORPUS, SAMPLES
 SCHEMA = {"type": "object", "properties": {"a": {"type": "string"}}, "required": ["a"]}
 CALLS = CORPUS / "calls"
 
+needs_calls = pytest.mark.skipif(not CALLS.exists(), reason="the real collection is not here")
+
 
 @pytest.mark.parametrize(
     "tools",
@@ -121,7 +123,7 @@ def test_nesting_without_end_ends() -> None:
 
 @pytest.mark.parametrize("target", TARGETS)
 def test_reads_our_own_tools(target: str) -> None:
-    made = make_tools(read((SAMPLES / "quickstart.openapi.yaml").read_bytes()), target)
+    made = make_tools(read((SAMPLES / "library.openapi.yaml").read_bytes()), target)
     found = read_tools({"tools": made.tools, "operations": {"other": {"name": "x"}}})
     assert list(found) == list(made.operations)
 
@@ -130,24 +132,52 @@ def rows(path: Path) -> list[Any]:
     return [json.loads(line) for line in path.read_text().splitlines()]
 
 
-@pytest.mark.skipif(not CALLS.exists(), reason="needs the recorded calls")
-def test_no_recorded_function_is_lost() -> None:
+def questions(folder: Path) -> list[Path]:
+    """Return the files of questions with functions, without the files of answers."""
+    return sorted(path for path in folder.glob("bfcl_*.jsonl") if "answers" not in path.name)
+
+
+@pytest.mark.parametrize(
+    ("functions", "requests", "more_than"),
+    [
+        pytest.param([SAMPLES / "functions.jsonl"], SAMPLES / "requests.jsonl", 20, id="samples"),
+        pytest.param(
+            questions(CALLS),
+            CALLS / "wire_interactions.jsonl",
+            2_500,
+            id="collection",
+            marks=needs_calls,
+        ),
+    ],
+)
+def test_no_recorded_function_is_lost(
+    functions: list[Path], requests: Path, more_than: int
+) -> None:
     counted = 0
-    for path in sorted(CALLS.glob("bfcl_*.jsonl")):
-        for row in rows(path) if "answers" not in path.name else ():
-            found = read_tools(row["function"])
-            assert list(found) == list(dict.fromkeys(tool["name"] for tool in row["function"]))
-            assert read_tools(row) == found
-            counted += len(found)
-            assert all(validator(schema).is_valid({}) in (True, False) for schema in found.values())
-    for row in rows(CALLS / "wire_interactions.jsonl"):
+    for row in (row for path in functions for row in rows(path)):
+        found = read_tools(row["function"])
+        assert list(found) == list(dict.fromkeys(tool["name"] for tool in row["function"]))
+        assert read_tools(row) == found
+        counted += len(found)
+        assert all(validator(schema).is_valid({}) in (True, False) for schema in found.values())
+    for row in rows(requests):
         request = row["request"] or {}
         for tools in (request.get("tools"), request.get("functions")):
             found = read_tools(tools)
             assert list(found) == list(dict.fromkeys(_functions(tools)))
             counted += len(found)
-    assert len(read_tools(json.loads((CALLS / "tau_airline_tools.json").read_text()))) == 14
-    assert counted > 2_500
+    assert counted > more_than
+
+
+@pytest.mark.parametrize(
+    ("path", "count"),
+    [
+        pytest.param(SAMPLES / "tool-list.json", 5, id="samples"),
+        pytest.param(CALLS / "tau_airline_tools.json", 14, id="collection", marks=needs_calls),
+    ],
+)
+def test_a_list_of_tools_is_read_whole(path: Path, count: int) -> None:
+    assert len(read_tools(json.loads(path.read_text()))) == count
 
 
 def _functions(tools: Any) -> list[str]:

@@ -1,4 +1,4 @@
-"""Every rule for documents, at its limit and one beyond; real documents; our own."""
+"""Every rule for documents, at its limit and one beyond; whole documents; our own."""
 
 import json
 from collections.abc import Callable
@@ -492,7 +492,7 @@ def test_what_is_neither_is_refused() -> None:
 
 
 @pytest.mark.parametrize("path", documents(), ids=lambda path: path.name[:60])
-def test_every_real_document_can_be_linted_for_every_door(path: Path) -> None:
+def test_every_document_can_be_linted_for_every_door(path: Path) -> None:
     subject = read(path.read_bytes())
     assert isinstance(subject, Document)
     whole = parse(path.read_bytes(), [])

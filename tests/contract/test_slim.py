@@ -50,6 +50,10 @@ def slim(member: Any, definitions: Any = None, key: str = "a") -> Any:
             {"properties": {"n": {}}, "required": ["n"]},
         ),
         ({"items": True}, {"items": True}),
+        (
+            {"prefixItems": [{"type": "number"}, {"type": "number"}], "items": False},
+            {"prefixItems": [{"type": "number"}, {"type": "number"}], "items": False},
+        ),
     ],
 )
 def test_keeps_what_a_model_needs(large: Any, small: Any) -> None:

@@ -132,6 +132,24 @@ def test_an_impossible_definition_takes_with_it_whatever_requires_it() -> None:
         strict({"$ref": "#/$defs/needs"}, definitions)
 
 
+@pytest.mark.parametrize(
+    "inner",
+    [
+        {"$ref": "#/$defs/node", "required": ["v"]},
+        {"allOf": [{"$ref": "#/$defs/node"}], "required": ["v"]},
+        {"anyOf": [{"$ref": "#/$defs/node"}, {"type": "null"}], "minProperties": 1},
+        {"type": "object", "oneOf": [{"$ref": "#/$defs/node"}]},
+        {"type": "array", "items": {"$ref": "#/$defs/node", "minProperties": 1}},
+    ],
+)
+def test_a_schema_that_contains_itself_with_more_beside_the_reference_ends(inner: Any) -> None:
+    node = {"type": "object", "properties": {"v": {"type": "string"}, "inner": inner}}
+    schema = {"type": "object", "properties": {"a": {"$ref": "#/$defs/node"}}}
+    converted, left_out = Strict({"node": node}).convert(schema)
+    assert "v" in converted["$defs"]["node"]["properties"]
+    assert "contains itself" in left_out["node"]
+
+
 def test_not_both_is_one_or_the_other() -> None:
     schema = {
         "type": "object",
