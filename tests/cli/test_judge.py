@@ -8,7 +8,7 @@ import pytest
 
 from tests.harness.command import Command, command
 from tests.harness.planted import DOCUMENT
-from tests.harness.recordings import CORPUS, SAMPLES, needs_corpus
+from tests.harness.recordings import COLLECTIONS, EACH, SAMPLES
 
 TOOLS = [
     {
@@ -260,18 +260,26 @@ def test_a_file_without_tools(judge: Command, tmp_path: Path, content: str, says
     assert ran.err.count("\n") == 1
 
 
-def test_the_samples(judge: Command) -> None:
+def test_the_samples(judge: Command, calls: Path) -> None:
     ran = judge(SAMPLES / "wire.jsonl", "--json")
+    wrong = [row["row"] for row in ran.lines if any(call["faults"] for call in row["calls"])]
+    assert ran.code == 1
+    assert wrong == [20, 70, 71, 72]
+    places = [(row["row"], row["reply"]) for row in ran.lines]
+    assert places == sorted([*((row, 0) for row in range(1, 75)), (21, 1)])
+    lines = (SAMPLES / "wire.jsonl").read_bytes().splitlines(keepends=True)
+    calls.write_bytes(b"".join(line for row, line in enumerate(lines, 1) if row not in wrong))
+    ran = judge(calls, "--json")
     assert ran.code == 0
-    assert [row["row"] for row in ran.lines] == list(range(1, 11))
+    assert {row["row"] for row in ran.lines} == set(range(1, 71))
     assert not any(call["faults"] for row in ran.lines for call in row["calls"])
 
 
-@needs_corpus
-def test_a_long_recording(judge: Command) -> None:
-    tools = CORPUS / "tau_airline_tools.json"
-    ran = judge(CORPUS / "tau_gpt4o_airline.jsonl", "--tools", tools, "--json")
+@pytest.mark.parametrize("name", EACH)
+def test_a_long_recording(judge: Command, name: str) -> None:
+    there = COLLECTIONS[name]
+    ran = judge(there.talks, "--tools", there.tools, "--json")
     assert ran.code == 0
-    assert sum(len(row["calls"]) for row in ran.lines) == 282
+    assert sum(len(row["calls"]) for row in ran.lines) == {"samples": 38, "collection": 282}[name]
     replies = [(row["row"], row["reply"]) for row in ran.lines]
     assert replies == sorted(set(replies))

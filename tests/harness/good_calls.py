@@ -1,4 +1,4 @@
-"""Good calls to make mistakes in: those of the samples, and of the larger collection."""
+"""Good calls to make mistakes in: those of the samples, and of the real collection."""
 
 import json
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from plugin.harness.judge import Judge, Verdict, strict_names
 from plugin.harness.mutate import Mutated, Mutator
 from plugin.harness.transcript import Reply
 from plugin.messages import Call
-from tests.harness.recordings import CORPUS, SAMPLES, chosen, lines_of
+from tests.harness.recordings import COLLECTIONS, SAMPLES, Collection
 
 
 @dataclass(frozen=True)
@@ -44,33 +44,28 @@ def judged(schema: Any, arguments: Any, name: str = "do") -> Judged:
 
 
 def sampled() -> Iterator[Judged]:
-    """The samples that lie beside the tests."""
+    """The calls of the samples beside these tests."""
     golden = json.loads((SAMPLES / "judge.json").read_bytes())
     judge = Judge(read_tools(golden["tools"]))
     for row, recorded in enumerate(golden["replies"], start=1):
         calls = tuple(Call(None, call["name"], call["arguments"]) for call in recorded["calls"])
         reply = Reply(row, 0, "calls", calls, None)
         yield Judged(reply, judge.judge_reply(reply), judge)
-    yield from _on_the_wire(SAMPLES / "wire.jsonl")
+    yield from gathered(COLLECTIONS["samples"])
 
 
 def collected() -> Iterator[Judged]:
-    """Every recorded call, every trajectory, every accepted answer of the benchmark."""
-    yield from _on_the_wire(CORPUS / "wire_interactions.jsonl")
-    tools = json.loads((CORPUS / "tau_airline_tools.json").read_bytes())
-    yield from _on_the_wire(CORPUS / "tau_gpt4o_airline.jsonl", Judge(read_tools(tools)))
-    for answers in sorted(CORPUS.glob("bfcl_v4_*.answers.quarter.jsonl")):
-        questions = answers.with_name(answers.name.replace(".answers", ""))
-        functions = {row["id"]: row["function"] for row in lines_of(questions)}
-        for number, row in enumerate(lines_of(answers), start=1):
-            judge = Judge(read_tools(functions[row["id"]]))
-            calls = tuple(
-                Call(None, name, json.dumps(chosen(accepted)))
-                for answer in row["ground_truth"]
-                for name, accepted in answer.items()
-            )
-            reply = Reply(number, 0, "calls", calls, None)
-            yield Judged(reply, judge.judge_reply(reply), judge)
+    """The calls of the real recordings."""
+    yield from gathered(COLLECTIONS["collection"])
+
+
+def gathered(collection: Collection) -> Iterator[Judged]:
+    """Every recorded call, every conversation, every accepted answer."""
+    yield from _on_the_wire(collection.wire)
+    yield from _on_the_wire(collection.talks, collection.judge_of_talks())
+    for number, (_, judge, calls) in enumerate(collection.answered(), start=1):
+        reply = Reply(number, 0, "calls", calls, None)
+        yield Judged(reply, judge.judge_reply(reply), judge)
 
 
 def _on_the_wire(path: Path, given: Judge | None = None) -> Iterator[Judged]:

@@ -1,14 +1,17 @@
-"""Recordings for the tests: values to transcripts, and where the larger collection lies."""
+"""Recordings for the tests: values as transcripts, our own samples, and the real collection."""
 
 import io
 import json
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from plugin.contract.declared import read_tools
 from plugin.harness import transcript
+from plugin.harness.judge import Judge
 from plugin.harness.transcript import Reply, Unreadable
 from plugin.messages import Call
 
@@ -16,6 +19,60 @@ SAMPLES = Path(__file__).parent / "samples"
 CORPUS = Path(__file__).parents[3] / "shared" / "corpus" / "calls"
 
 needs_corpus = pytest.mark.skipif(not CORPUS.is_dir(), reason="the corpus of calls is not here")
+
+
+@dataclass(frozen=True)
+class Collection:
+    """Files of recordings.
+
+    `wire` holds provider replies. `talks` holds conversations with tool calls: each row has its
+    messages under the key that `messages` names, and `tools` holds the tools of them all. `answers`
+    holds the accepted answers to questions; the questions are in files of the same names without
+    `.answers`.
+    """
+
+    wire: Path
+    talks: Path
+    messages: str
+    tools: Path
+    answers: tuple[Path, ...]
+
+    def judge_of_talks(self) -> Judge:
+        return Judge(read_tools(json.loads(self.tools.read_bytes())))
+
+    def answered(self) -> Iterator[tuple[str, Judge, tuple[Call, ...]]]:
+        """Each answered question: its id, the judge of its functions, the accepted calls."""
+        for path in self.answers:
+            questions = path.with_name(path.name.replace(".answers", ""))
+            functions = {row["id"]: row["function"] for row in lines_of(questions)}
+            for row in lines_of(path):
+                calls = tuple(
+                    Call(None, name, json.dumps(chosen(accepted)))
+                    for answer in row["ground_truth"]
+                    for name, accepted in answer.items()
+                )
+                yield row["id"], Judge(read_tools(functions[row["id"]])), calls
+
+
+COLLECTIONS = {
+    "samples": Collection(
+        wire=SAMPLES / "wire.jsonl",
+        talks=SAMPLES / "desk.jsonl",
+        messages="messages",
+        tools=SAMPLES / "desk_tools.json",
+        answers=(SAMPLES / "questions.answers.jsonl",),
+    ),
+    "collection": Collection(
+        wire=CORPUS / "wire_interactions.jsonl",
+        talks=CORPUS / "tau_gpt4o_airline.jsonl",
+        messages="traj",
+        tools=CORPUS / "tau_airline_tools.json",
+        answers=tuple(sorted(CORPUS.glob("bfcl_v4_*.answers.quarter.jsonl"))),
+    ),
+}
+
+EACH = [pytest.param("samples"), pytest.param("collection", marks=needs_corpus)]
+"""The names of the collections: our samples always, the real recordings where they are."""
 
 
 def read(data: bytes) -> list[Reply | Unreadable]:

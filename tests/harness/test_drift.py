@@ -16,7 +16,7 @@ from plugin.harness.drift import Drift, Drifted, Fate
 from plugin.harness.judge import Judge
 from plugin.harness.transcript import Reply
 from tests.harness.contract_changes import CHANGES, Change, Json, Used, document, harmless, plant
-from tests.harness.recordings import CORPUS, SAMPLES, needs_corpus, read, replies
+from tests.harness.recordings import COLLECTIONS, SAMPLES, needs_corpus, read, replies
 
 Place = tuple[int, int, int]
 
@@ -73,13 +73,15 @@ def _entry(call: Json) -> Json:
     return {"id": "call_1", "type": "function", "function": function}
 
 
-def airline() -> Recorded:
-    tools = json.loads((CORPUS / "tau_airline_tools.json").read_bytes())
-    return recorded((CORPUS / "tau_gpt4o_airline.jsonl").read_bytes(), tools)
+def talks(collection: str) -> Recorded:
+    """The conversations of a collection."""
+    there = COLLECTIONS[collection]
+    return recorded(there.talks.read_bytes(), json.loads(there.tools.read_bytes()))
 
 
-def wire(path: Any) -> Recorded:
-    found = read(path.read_bytes())
+def wire(collection: str) -> Recorded:
+    """The provider replies of a collection."""
+    found = read(COLLECTIONS[collection].wire.read_bytes())
     known: dict[str, Any] = {}
     for reply in found:
         for name, schema in read_tools(list(getattr(reply, "tools", None) or ())).items():
@@ -89,9 +91,10 @@ def wire(path: Any) -> Recorded:
 
 SOURCES: dict[str, Callable[[], Recorded]] = {
     "golden": golden,
-    "wire sample": lambda: wire(SAMPLES / "wire.jsonl"),
-    "wire": lambda: wire(CORPUS / "wire_interactions.jsonl"),
-    "airline": airline,
+    "wire sample": lambda: wire("samples"),
+    "desk sample": lambda: talks("samples"),
+    "wire": lambda: wire("collection"),
+    "airline": lambda: talks("collection"),
 }
 EACH = [
     pytest.param(name, marks=needs_corpus if name in ("wire", "airline") else ())
@@ -150,7 +153,7 @@ def test_every_change_can_be_planted_somewhere_without_the_collection() -> None:
         for change in CHANGES
         if not any(
             plant(change, source(name).document, source(name).used)
-            for name in ("golden", "wire sample")
+            for name in ("golden", "wire sample", "desk sample")
         )
     ]
     assert unplanted == []

@@ -127,11 +127,7 @@ SCHEMAS = _object(st.recursive(LEAVES, _larger, max_leaves=6)).map(
 )
 ARGUMENTS = st.dictionaries(KEYS, VALUES, max_size=5)
 
-many = settings(
-    max_examples=120,
-    deadline=None,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
-)
+many = settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
 
 
 # -- the rule by which objects are closed, written a second time -----------------------------------

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from plugin.harness.fitting import Schema
@@ -302,7 +302,6 @@ JSON = st.recursive(
 )
 
 
-@settings(max_examples=80, deadline=None)
 @given(JSON)
 def test_any_value_keeps_its_shape(value: Any) -> None:
     def shape(part: Any) -> Any:
@@ -315,7 +314,6 @@ def test_any_value_keeps_its_shape(value: Any) -> None:
     assert shape(Masker().value(value)) == shape(value)
 
 
-@settings(max_examples=80, deadline=None)
 @given(st.text(alphabet=st.characters(codec="utf-8"), max_size=80))
 def test_any_text_can_be_masked_twice(text: str) -> None:
     masked = Masker(addresses=True).text(text)

@@ -11,7 +11,7 @@ import pytest
 from plugin.harness.declared import Judges
 from plugin.harness.masking import Masker
 from plugin.harness.recorded_reply import Body, NotAReply, has_ended, make_row
-from tests.harness.recordings import CORPUS, in_pieces, lines_of, needs_corpus, replies, stream
+from tests.harness.recordings import COLLECTIONS, EACH, in_pieces, lines_of, replies, stream
 
 LIMIT = 10_000_000
 KEY = "sk-proj-abcdefghijklmnop1234"
@@ -260,15 +260,15 @@ def test_the_last_event_of_a_stream(text: str, ended: bool) -> None:
     assert has_ended(text) is ended
 
 
-@needs_corpus
-def test_the_judge_says_the_same_of_every_recorded_reply() -> None:
-    rows = [row for row in lines_of(CORPUS / "wire_interactions.jsonl") if row.get("request")]
+@pytest.mark.parametrize("name", EACH)
+def test_the_judge_says_the_same_of_every_recorded_reply(name: str) -> None:
+    rows = [row for row in lines_of(COLLECTIONS[name].wire) if row.get("request")]
     masker, made = Masker(), 0
-    for row in rows[::3]:
+    for row in rows if name == "samples" else rows[::3]:
         try:
             found = make_row("/", packed(row["request"]), packed(row["response"]), masker, LIMIT)
         except NotAReply:
             continue
         made += 1
         assert verdicts(found) == verdicts({key: row[key] for key in ("request", "response")})
-    assert made > 100
+    assert made == 72 if name == "samples" else made > 100

@@ -17,6 +17,10 @@ from tests.harness.test_mutate import ARGUMENTS, SCHEMA
 
 Source = Callable[[], Iterator[Judged]]
 
+each_source = pytest.mark.parametrize(
+    "source", [sampled, pytest.param(collected, marks=needs_corpus)], ids=["samples", "collection"]
+)
+
 
 def repaired(arguments: Any, mode: Mode, schema: Any = SCHEMA) -> Repaired | None:
     judge = Judge({"do": schema})
@@ -52,7 +56,7 @@ UNDOING = [("lossless", Mode.LOSSLESS), ("lossless", Mode.LENIENT), ("lenient", 
 @pytest.mark.parametrize(("undo", "mode"), UNDOING)
 def test_mistakes_in_the_samples_are_undone(undo: str, mode: Mode) -> None:
     made, exact = undone(sampled, undo, mode)
-    assert made > 20
+    assert made > 200
     assert exact == made
 
 
@@ -64,9 +68,7 @@ def test_mistakes_in_the_collection_are_undone(undo: str, mode: Mode) -> None:
     assert exact >= 0.999 * made
 
 
-@pytest.mark.parametrize(
-    "source", [sampled, pytest.param(collected, marks=needs_corpus)], ids=["samples", "collection"]
-)
+@each_source
 def test_no_good_call_is_changed(source: Source) -> None:
     good = 0
     for one in source():
@@ -74,14 +76,14 @@ def test_no_good_call_is_changed(source: Source) -> None:
             for verdict in filter(is_good, one.verdicts):
                 good += 1
                 assert Repairs(one.judge, mode).repair(verdict) is None
-    assert good > 40
+    assert good > 360
 
 
-@needs_corpus
-def test_lossless_repairs_leave_alone_what_would_be_a_guess() -> None:
+@each_source
+def test_lossless_repairs_leave_alone_what_would_be_a_guess(source: Source) -> None:
     """What no lossless repair may touch: another call than the original must not come out."""
     wrong: Counter[str] = Counter()
-    for one in collected():
+    for one in source():
         repairs = Repairs(one.judge, Mode.LOSSLESS)
         for mutated in one.mutations(Mutator(9, every=True)):
             found = repairs.repair(one.verdict(mutated))
