@@ -1,4 +1,4 @@
-"""The gate around the routes of a test, called as a server calls it, and a source of weather."""
+"""The size of a run, the migrated database, the layers around a test's routes, the engine."""
 
 import json
 import time
@@ -18,12 +18,52 @@ from plugin.engines.llama.models import MODELS, look, places
 from plugin.engines.llama.process import Options, Supervisor
 from plugin.engines.llama.state import FILE, StateFile
 from plugin.errors import NotAuthenticated
+from plugin.storage import migrate
+from plugin.storage.database import sqlite_path
+from tests import sizes
+from tests.migrated import migrate_for_real, place_database
 from tests.open_meteo import OpenMeteo, settings_for, weather_source
 
 CALLERS = {
     b"Bearer all": Caller("key_all", "all", frozenset({"*"})),
     b"Bearer reader": Caller("key_reader", "reader", frozenset({"notes:read"})),
 }
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        sizes.LONG, action="store_true", help="run every test in full size, the long ones too"
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "long: runs with --long only (see tests/README.md)")
+    sizes.choose(long=config.getoption(sizes.LONG))
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption(sizes.LONG):
+        return
+    left_out = [item for item in items if item.get_closest_marker("long")]
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [item for item in items if not item.get_closest_marker("long")]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def migrated_once() -> Iterator[None]:
+    """Start every new database of this process as a copy of one that was migrated once.
+
+    A migration takes 0.1 to 0.5 s, a copy 0.3 ms. `tests/storage/test_migrate.py` migrates for
+    real.
+    """
+
+    def copy_or_migrate(url: str) -> None:
+        if not place_database(sqlite_path(url)):
+            migrate_for_real(url)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(migrate, "_run_patiently", copy_or_migrate)
+        yield
 
 
 def authenticate(headers: Iterable[tuple[bytes, bytes]]) -> Caller:

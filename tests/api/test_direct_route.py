@@ -318,9 +318,7 @@ _QUERY = st.lists(
     ).map("=".join),
     max_size=4,
 ).map("&".join)
-_many = settings(
-    deadline=None, max_examples=250, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+_many = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @_many

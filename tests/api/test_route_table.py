@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 from fastapi import APIRouter, FastAPI
 from fastapi.routing import iter_route_contexts
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from starlette.routing import Match
 
@@ -123,7 +123,6 @@ _ASKED = st.lists(
 ).map(lambda parts: "/" + "/".join(parts))
 
 
-@settings(deadline=None, max_examples=300)
 @given(st.lists(st.tuples(_METHOD, _UNIQUE), min_size=1, max_size=6), _METHOD, _ASKED)
 def test_it_finds_what_the_scan_finds(declared: Declared, method: str, path: str) -> None:
     assert _found(_table(declared), method, path) == _scan(declared, method, path)

@@ -2,7 +2,7 @@ import math
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from plugin.auth.claims import check, issuer
@@ -23,7 +23,6 @@ JSON = st.recursive(
 )
 
 
-@settings(max_examples=500, deadline=None)
 @given(st.dictionaries(st.sampled_from(NAMES), JSON))
 def test_whatever_is_claimed_is_granted_or_refused(claims: dict[str, Any]) -> None:
     for given_claims in (claims, GOOD | claims):

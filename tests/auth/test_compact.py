@@ -1,7 +1,7 @@
 import base64
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from plugin.auth.compact import LONGEST, decode, read
@@ -21,7 +21,6 @@ def test_a_token_is_taken_apart() -> None:
     assert (parts.algorithm, parts.key_id, parts.claims) == ("HS256", "7", {"iss": "a"})
 
 
-@settings(max_examples=200, deadline=None)
 @given(st.binary(min_size=1, max_size=60))
 def test_bytes_have_one_spelling(data: bytes) -> None:
     text = encode(data)
@@ -30,14 +29,12 @@ def test_bytes_have_one_spelling(data: bytes) -> None:
         assert other == text or decode(other) is None or decode(other) != data
 
 
-@settings(max_examples=300, deadline=None)
 @given(st.binary(max_size=12))
 def test_what_decodes_is_exactly_what_encodes(text: bytes) -> None:
     data = decode(text)
     assert data is None or encode(data) == text
 
 
-@settings(max_examples=300, deadline=None)
 @given(st.binary(max_size=200) | st.lists(st.binary(max_size=60).map(encode)).map(b".".join))
 def test_nothing_but_a_refusal_comes_of_noise(token: bytes) -> None:
     try:

@@ -2,7 +2,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from plugin.auth.strict_json import NotStrict, _depth, read_object
@@ -19,7 +19,6 @@ VALUES = st.recursive(
 )
 
 
-@settings(max_examples=200, deadline=None)
 @given(st.dictionaries(st.text(max_size=5), VALUES, max_size=5), st.booleans())
 def test_an_honest_object_is_read_as_it_is(value: dict[str, Any], ascii_only: bool) -> None:
     text = json.dumps(value, ensure_ascii=ascii_only)
@@ -31,7 +30,6 @@ def test_an_honest_object_is_read_as_it_is(value: dict[str, Any], ascii_only: bo
         assert read_object(data) == value
 
 
-@settings(max_examples=300, deadline=None)
 @given(st.binary(max_size=80) | st.text('{}[]":,\\u0a1eE+-. \n', max_size=80).map(str.encode))
 def test_anything_else_is_refused_in_one_way(data: bytes) -> None:
     try:

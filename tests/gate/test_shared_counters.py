@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from plugin.gate import counter_file
@@ -58,7 +58,6 @@ def refused(found: Taken | Refusal) -> Refusal:
     return found
 
 
-@settings(max_examples=60, deadline=None)
 @given(
     cap=st.integers(1, 50),
     period=st.sampled_from([1.0, 7.3, 60.0]),

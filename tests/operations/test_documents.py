@@ -393,9 +393,7 @@ odd_documents = st.fixed_dictionaries(
 )
 
 
-@settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(document=odd_documents | json_values, question=anything, wanted=metadata | json_values)
 def test_nothing_that_comes_is_a_failure_of_the_service(
     caller: Any, document: Any, question: str, wanted: Any
@@ -418,9 +416,7 @@ def test_nothing_that_comes_is_a_failure_of_the_service(
             assert len(result["results"]) <= 1
 
 
-@settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     text=st.text(
         st.characters(exclude_categories=["Cs", "Cc"]) | st.sampled_from("\n\t\r\f"), min_size=1

@@ -5,7 +5,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.api.v1.scripted_doors import Doors
@@ -73,7 +73,6 @@ def changed(body: Any, data: st.DataObject) -> Any:
 
 
 @pytest.mark.parametrize("path", GOOD)
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data())
 async def test_a_changed_body_is_answered_or_refused(path: str, data: st.DataObject) -> None:
     body = changed(GOOD[path], data)
