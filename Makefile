@@ -1,4 +1,4 @@
-# The two commands: `make up` serves, `make test` runs everything that must pass.
+# The two commands: `make up` serves, `make test` runs what must pass before every commit.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 
@@ -9,10 +9,13 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 LOCK := pip-compile --quiet --generate-hashes --strip-extras --allow-unsafe \
 	--no-emit-index-url --no-emit-trusted-host --no-emit-find-links
 
-.PHONY: help setup up test bench chaos lock format clean
+# One process for each processor; every process may start servers of its own, so four at most.
+PYTEST := $(BIN)/pytest -q --numprocesses=auto --maxprocesses=4 --dist=loadfile
+
+.PHONY: help setup up test test-all checks bench chaos lock format clean
 
 help:  ## list the targets
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 10
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 10
 
 $(VENV)/runtime.stamp: requirements/runtime.txt pyproject.toml
 	@sh infra/venv.sh $(PYTHON) $(VENV)
@@ -35,13 +38,22 @@ setup: $(VENV)/runtime.stamp $(VENV)/models.stamp  ## make .venv with what is pi
 up: setup  ## set up, make a first key if there is none, serve until Ctrl-C
 	@exec $(BIN)/plugin up
 
-test: $(VENV)/dev.stamp $(VENV)/models.stamp  ## run everything that must pass
-	@$(BIN)/ruff format --check .
-	@$(BIN)/ruff check .
-	@$(BIN)/mypy
-	@$(BIN)/lint-imports
-	@$(BIN)/plugin contract --check
-	@$(BIN)/pytest
+test: $(VENV)/dev.stamp $(VENV)/models.stamp  ## the gate: everything that must pass, about 5 minutes on two cores
+	@echo "make test takes about 5 minutes on two cores"
+	@$(MAKE) --no-print-directory checks
+	@echo "== tests" && $(PYTEST)
+
+test-all: $(VENV)/dev.stamp $(VENV)/models.stamp  ## the gate with every test in full size, about 30 minutes on two cores
+	@echo "make test-all takes about 30 minutes on two cores"
+	@$(MAKE) --no-print-directory checks
+	@echo "== tests in full size" && $(PYTEST) --long
+
+checks: $(VENV)/dev.stamp
+	@echo "== format" && $(BIN)/ruff format --quiet --check .
+	@echo "== lint" && $(BIN)/ruff check --quiet .
+	@echo "== types" && $(BIN)/mypy
+	@echo "== imports" && $(BIN)/lint-imports --no-logo
+	@echo "== contract" && $(BIN)/plugin contract --check
 
 bench: $(VENV)/dev.stamp $(VENV)/models.stamp  ## measure; prints figures, asserts nothing
 	@for script in tests/bench/bench_*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
