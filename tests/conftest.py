@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 from fastapi import APIRouter, FastAPI
 from fastapi.routing import iter_route_contexts
 
+from plugin.api import documents
 from plugin.api.gateway import Admit, Authenticate, Gateway, route_table
 from plugin.api.middleware import BodyLimit, Exchange, RequestLog
 from plugin.auth.caller import Caller
@@ -63,6 +65,24 @@ def migrated_once() -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(migrate, "_run_patiently", copy_or_migrate)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def documents_once() -> Iterator[None]:
+    """Build the OpenAPI document of the same routers once: 0.2 s for every service of a test."""
+    build = documents.build
+    built: dict[Any, tuple[Any, dict[str, Any]]] = {}
+
+    def build_once(routers: Sequence[APIRouter], **given: str) -> dict[str, Any]:
+        key = (*((id(router), len(router.routes)) for router in routers), *given.items())
+        if key not in built:
+            # The routers are kept, so that no other router gets the id of one of them.
+            built[key] = (routers, build(routers, **given))
+        return deepcopy(built[key][1])
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(documents, "build", build_once)
         yield
 
 
@@ -183,11 +203,18 @@ def gate() -> Callable[..., Gate]:
     return Gate
 
 
-@pytest.fixture
-def open_meteo() -> Iterator[OpenMeteo]:
-    """Speaks Open-Meteo's formats on loopback."""
+@pytest.fixture(scope="module")
+def weather_server() -> Iterator[OpenMeteo]:
+    """Speaks Open-Meteo's formats on loopback, for all tests of a module."""
     with weather_source() as source:
         yield source
+
+
+@pytest.fixture
+def open_meteo(weather_server: OpenMeteo) -> OpenMeteo:
+    """The stand-in for Open-Meteo as it was at first."""
+    weather_server.reset()
+    return weather_server
 
 
 @pytest.fixture

@@ -80,6 +80,10 @@ class OpenMeteo(ThreadingHTTPServer):
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget what was asked, and answer as at first."""
         self.asked: list[tuple[str, dict[str, str]]] = []
         self.current: dict[str, Any] = {
             "time": "2026-11-23T17:30",

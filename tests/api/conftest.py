@@ -12,18 +12,18 @@ from plugin.settings import Settings
 WELL_KNOWN = Path(__file__).parents[2] / ".well-known"
 
 
-@pytest.fixture
-def settings(tmp_path: Path) -> Settings:
+@pytest.fixture(scope="module")
+def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     return Settings(
         _env_file=None,
-        data_dir=tmp_path,
+        data_dir=tmp_path_factory.mktemp("data"),
         log_level="error",
         public_url="https://plugin.example.com/",
         well_known_dir=WELL_KNOWN,
     )
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def doors(settings: Settings) -> Iterator[TestClient]:
     with TestClient(create_app(settings), base_url="http://127.0.0.1:8000") as client:
         yield client

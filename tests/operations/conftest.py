@@ -1,4 +1,4 @@
-"""The whole service on a throw-away database."""
+"""The whole service on a throw-away database, one for each test module."""
 
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -18,20 +18,20 @@ from plugin.storage.database import open_blocking, open_database
 from tests.open_meteo import OpenMeteo
 
 
-@pytest.fixture
-def settings(tmp_path: Path, open_meteo: OpenMeteo) -> Settings:
+@pytest.fixture(scope="module")
+def settings(tmp_path_factory: pytest.TempPathFactory, weather_server: OpenMeteo) -> Settings:
     return Settings(
         _env_file=None,
-        data_dir=tmp_path,
+        data_dir=tmp_path_factory.mktemp("data"),
         log_level="error",
-        weather_forecast_url=f"{open_meteo.url}/v1/forecast",
-        weather_geocoding_url=f"{open_meteo.url}/v1/search",
+        weather_forecast_url=f"{weather_server.url}/v1/forecast",
+        weather_geocoding_url=f"{weather_server.url}/v1/search",
     )
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def service(settings: Settings) -> Iterator[TestClient]:
-    """The service, without a key."""
+    """The service, without a key; what its callers keep is apart, so a module shares it."""
     with TestClient(create_app(settings), base_url="http://127.0.0.1:8000") as client:
         yield client
 

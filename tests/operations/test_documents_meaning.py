@@ -5,16 +5,18 @@ import sqlite3
 import threading
 import time
 from array import array
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
+from fastapi.testclient import TestClient
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from plugin import services
+from plugin.app import create_app
 from plugin.errors import ContextLengthExceeded, EngineUnavailable
 from plugin.operations import documents_meaning
 from plugin.operations.documents_meaning import Meaning, open_meaning
@@ -32,9 +34,16 @@ def embedder() -> Concepts:
 
 
 @pytest.fixture
-def settings(settings: Settings, embedder: Concepts, monkeypatch: pytest.MonkeyPatch) -> Settings:
+def settings(tmp_path: Path, embedder: Concepts, monkeypatch: pytest.MonkeyPatch) -> Settings:
     monkeypatch.setattr(services, "open_embedder", lambda _catalog: embedder)
-    return settings
+    return Settings(_env_file=None, data_dir=tmp_path, log_level="error")
+
+
+@pytest.fixture
+def service(settings: Settings) -> Iterator[TestClient]:
+    """A service of each test's own: the tests count what is in its database."""
+    with TestClient(create_app(settings), base_url="http://127.0.0.1:8000") as client:
+        yield client
 
 
 def counted(directory: Path, statement: str) -> int:

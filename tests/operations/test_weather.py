@@ -3,6 +3,11 @@ from typing import Any
 
 import pytest
 
+from plugin.errors import SourceUnavailable
+from plugin.operations.open_meteo import OpenMeteo
+from plugin.outbound.client import GuardedClient
+from tests.open_meteo import weather_source
+
 
 def test_the_weather_of_a_place(caller: Any, open_meteo: Any) -> None:
     reply = caller.get("/weather", params={"location": "Boston"})
@@ -107,12 +112,13 @@ def test_an_answer_in_another_unit_is_not_relabelled(caller: Any, open_meteo: An
     assert caller.get("/weather?location=Boston").status_code == 503
 
 
-def test_a_source_that_is_gone_is_said_to_be_gone(caller: Any, open_meteo: Any) -> None:
-    open_meteo.server_close()
-    open_meteo.socket.close()
-    reply = caller.get("/weather?location=Boston")
-    assert reply.status_code == 503
-    assert "127.0.0.1 cannot be reached" in reply.json()["detail"]
+async def test_a_source_that_is_gone_is_said_to_be_gone() -> None:
+    with weather_source() as source:
+        gone = source.url
+    async with GuardedClient(trusted=(gone,)) as client:
+        weather = OpenMeteo(client, forecast_url=gone, geocoding_url=gone)
+        with pytest.raises(SourceUnavailable, match=r"127\.0\.0\.1 cannot be reached"):
+            await weather.current("Boston", "celsius")
 
 
 def test_an_unknown_code_is_told_as_it_is(caller: Any, open_meteo: Any) -> None:
