@@ -1,0 +1,58 @@
+"""The pools of a worker: what is bounded, and how much there is of each."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+
+from plugin.pools.threads import Threads
+from plugin.pools.turns import Requester, Turns
+
+
+@dataclass(frozen=True, slots=True)
+class Pools:
+    """One pool for each kind of work, so that no kind waits for another.
+
+    Of each pool a caller holds at most half, and waits for it `turns.SECONDS` at most.
+    """
+
+    database: Turns
+    """Connections to the database for the event loop."""
+    heavy: Turns
+    """Calls that keep a processor busy: searches and stores of documents, sums of the ledger."""
+    documents: Threads
+    """Texts cut and indexed, vectors compared."""
+    files: Threads
+    """Files and large bodies: read, written, parsed."""
+    grammars: Threads
+    """What an engine prepares from a caller's schema."""
+    idempotency: Threads
+    """The table of idempotency keys, in one transaction after another."""
+    ledger: Threads
+    """Waits until the journals are in the ledger."""
+    metrics: Threads
+    """What `/metrics` collects and writes."""
+    operations: Threads
+    """Operations that are plain functions, without `async`."""
+
+
+@contextmanager
+def open_pools(requester: Callable[[], Requester | None]) -> Iterator[Pools]:
+    """Open the pools; at the end wait for the jobs that have begun."""
+    with ExitStack() as stack:
+
+        def threads(name: str, size: int) -> Threads:
+            made = Threads(Turns(f"the threads for {name}", size, requester))
+            stack.callback(made.close)
+            return made
+
+        yield Pools(
+            database=Turns("the database", 8, requester),
+            heavy=Turns("searches and reports", 4, requester),
+            documents=threads("documents", 4),
+            files=threads("files", 4),
+            grammars=threads("schemas", 2),
+            idempotency=threads("idempotency keys", 1),
+            ledger=threads("the ledger", 1),
+            metrics=threads("metrics", 2),
+            operations=threads("operations", 16),
+        )
