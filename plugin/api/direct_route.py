@@ -26,6 +26,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from plugin.api import json_body
 from plugin.api.call_plan import CallPlan, is_plain, reads_json
 from plugin.api.query_names import QueryNames
+from plugin.operations import access_of
 
 _OK = 200
 _JSON = b"application/json"
@@ -74,6 +75,7 @@ class DirectRoute:
         self._path, self._query = dependant.path_params, dependant.query_params
         self._headers, self._cookies = dependant.header_params, dependant.cookie_params
         self._body: ModelField | None = route.body_field
+        self._reads = _only_reads(route)
         self._query_names = QueryNames(route)
         self._answer = _Answer(route)
         self._machinery = machinery
@@ -91,15 +93,19 @@ class DirectRoute:
         if self._body is not None:
             content = await json_body.read(receive)
             values[self._body.name], body_errors = json_body.validate(self._body, content, scope)
+            if self._reads:
+                scope["plugin.exchange"].receive = receive
             receive = json_body.Again(content, receive)
+        elif self._reads:
+            scope["plugin.exchange"].receive = receive
         request = Request(scope, receive) if self._plan.wants_request else None
         results: list[Any] = []
         for step in self._plan.steps:
-            results.append(await step.run(results, request, {}))
+            results.append(await step.run(results, request, scope, {}))
         errors = self._validate_parameters(scope, values)
         if errors or body_errors:
             raise RequestValidationError(errors + body_errors)
-        result = await self._plan.endpoint.run(results, request, values)
+        result = await self._plan.endpoint.run(results, request, scope, values)
         await self._answer.send(result, scope, receive, send)
 
     def _validate_parameters(self, scope: Scope, values: dict[str, Any]) -> list[Any]:
@@ -151,6 +157,11 @@ class _Answer:
         if errors:
             raise ResponseValidationError(errors=errors, body=result)
         return field.serialize_json(value, **self._options)
+
+
+def _only_reads(route: RouteContext) -> bool:
+    access = access_of(route.endpoint) if route.endpoint is not None else None
+    return access is not None and (access.reads or route.methods == {"GET"})
 
 
 def _validate(fields: list[ModelField], received: Any, values: dict[str, Any]) -> list[Any]:

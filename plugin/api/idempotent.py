@@ -55,9 +55,10 @@ async def _once(entry: Entry, scope: Scope, receive: Receive, send: Send) -> Non
 
     Raises the errors of `plugin.gate.idempotency_errors`, and what must not be kept.
     """
-    keys: Idempotency = scope["app"].state.services.idempotency
+    services = scope["app"].state.services
+    keys: Idempotency = services.idempotency
     name = Name(scope["plugin.caller"].id, _key(scope["headers"]))
-    with SpooledBody(scope) as body:
+    with SpooledBody(scope, services.pools.files) as body:
         await body.read(receive)
         found = await _claim(keys, name, body, scope["path"])
         if isinstance(found, Answer):
@@ -118,7 +119,7 @@ class _Answering:
         try:
             await entry.app(self._scope, receive, self._take)
         except (ClientDisconnect, LimitReached):
-            raise  # nothing was done, or nothing that changes anything
+            raise  # nothing was done, or nothing that changes anything; never kept
         except Exception as error:
             if self._exchange.status is not None:
                 raise
@@ -152,11 +153,14 @@ class _Answering:
     async def _keep(self) -> None:
         """Store the answer, if it is one that shall be given again.
 
+        A failure with `Retry-After` is not: the key is free for the retry.
         Below /v1 one that is too large is forgotten, as asking again changes nothing; that of an
         operation is remembered without its body.
         """
         assert self._start is not None  # noqa: S101 - ASGI has a start before a body
         status = self._start["status"]
+        if status >= _FAILED and self._says_when_to_retry():
+            return
         too_large = self._size > LARGEST_ANSWER
         if self._of_gpt_api and (
             too_large or status in _ASK_AGAIN or "ended" in self._exchange.notes
@@ -169,6 +173,10 @@ class _Answering:
         )
         body = None if too_large else b"".join(self._pieces)
         await self._claim.keep(Answer(status, headers, body))
+
+    def _says_when_to_retry(self) -> bool:
+        assert self._start is not None  # noqa: S101 - as in `_keep`
+        return any(name.lower() == b"retry-after" for name, _ in self._start.get("headers", ()))
 
     async def _pass_on(self) -> None:
         held, self._held = self._held, []

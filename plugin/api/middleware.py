@@ -7,12 +7,14 @@ from random import Random
 from typing import Protocol
 
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from plugin.api.exception_handlers import Problem, problem
 from plugin.api.limit_headers import limit_headers
 from plugin.api.openai_errors import speaks_openai, status_of
 from plugin.api.openai_headers import openai_headers
+from plugin.api.waiting import left
 from plugin.errors import BodyTooLarge, LimitReached
 from plugin.gate.admission import WHOLE, Admission, Ending
 from plugin.gate.refusals import Standing
@@ -67,6 +69,7 @@ class Exchange(Trail):
         "admission",
         "admitted",
         "notes",
+        "receive",
         "size",
         "standing",
         "status",
@@ -95,6 +98,8 @@ class Exchange(Trail):
         self.standing: Sequence[Standing] = ()
         """Where the caller's limits stand, for the headers."""
         self.admitted = False
+        self.receive: Receive | None = None
+        """Where the caller is seen to leave, once an operation that only reads has its body."""
         self.trace: RequestTrace | None = None
 
     async def send(self, message: Message) -> None:
@@ -116,6 +121,14 @@ class Exchange(Trail):
                 else:
                     self.settle(WHOLE)
         await self._send(message)
+
+    async def left(self) -> None:
+        """Raise `ClientDisconnect` as soon as the caller leaves an operation that only reads."""
+        if self.receive is None:
+            await super().left()
+        else:
+            await left(self.receive)
+            raise ClientDisconnect
 
     def settle(self, ended: str) -> None:
         """Tell the gate how it ended, the first time; `notes` may know better than `ended`."""

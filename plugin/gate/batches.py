@@ -6,6 +6,8 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine
 
+from plugin.pools.threads import Threads
+
 T = TypeVar("T")
 
 _MOST = 200
@@ -17,8 +19,9 @@ class Batches:
     Where the database fails, all of a batch fails: a locked one keeps nobody longer than once.
     """
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, threads: Threads) -> None:
         self._engine = engine
+        self._threads = threads
         self._waiting = list[tuple[Callable[[Connection], Any], "asyncio.Future[Any]"]]()
         self._task: asyncio.Task[None] | None = None
 
@@ -39,7 +42,7 @@ class Batches:
         while self._waiting:
             batch, self._waiting = self._waiting[:_MOST], self._waiting[_MOST:]
             try:
-                results = await asyncio.to_thread(self._all, [work for work, _ in batch])
+                results = await self._threads.run(self._all, [work for work, _ in batch])
             except Exception as error:  # noqa: BLE001 - each of them is told
                 for _, future in batch:
                     if not future.done():

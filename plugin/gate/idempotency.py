@@ -26,6 +26,7 @@ from plugin.gate.idempotency_errors import (
     TooManyKeys,
 )
 from plugin.gate.idempotency_store import Answer, KeyTable, Name
+from plugin.pools.threads import Threads
 from plugin.storage.database import FAILURES
 
 log = logging.getLogger(__name__)
@@ -78,6 +79,7 @@ class Idempotency:
     def __init__(
         self,
         engine: Engine,
+        threads: Threads,
         directory: Path,
         clock: Callable[[], float],
         *,
@@ -86,7 +88,7 @@ class Idempotency:
     ) -> None:
         self._holder = Holder(directory)
         self._table = KeyTable(self._holder.name, self._holder.lives, clock, LIFETIME)
-        self._batches = Batches(engine)
+        self._batches = Batches(engine, threads)
         self._wait = wait
         self._most = most
         self._busy: dict[Name, _Running] = {}

@@ -1,6 +1,5 @@
 """`/v1/images`: made by an image model of an upstream, for there is none on this machine."""
 
-import asyncio
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Annotated, Any, Literal
@@ -16,6 +15,7 @@ from plugin.engines.catalog import Catalog
 from plugin.engines.engine import Upload
 from plugin.errors import InvalidRequest, NotOffered
 from plugin.operations import operation
+from plugin.pools.threads import Threads
 
 router = APIRouter(prefix="/v1/images", tags=["images"])
 
@@ -146,7 +146,7 @@ async def create_image_edit(request: Request) -> Response:
         return await _with_images(request, "images/edits", needs_prompt=True)
     content = await request.body()
     with _named():
-        body = await asyncio.to_thread(ImageEditRequest.model_validate_json, content)
+        body = await _threads(request).run(ImageEditRequest.model_validate_json, content)
     given = await body.given(request) | {"model": _model(request, body.model)}
     return await answer(request, "images/edits", given, unknown=body.unknown)
 
@@ -163,11 +163,16 @@ async def create_image_variation(request: Request) -> Response:
     return await _with_images(request, "images/variations", needs_prompt=False)
 
 
+def _threads(request: Request) -> Threads:
+    threads: Threads = request.app.state.services.pools.files
+    return threads
+
+
 async def _with_images(request: Request, path: str, *, needs_prompt: bool) -> Response:
     content_type = request.headers.get("content-type", "")
     form = FormReader(content_type, ("image", "image[]", "mask"), lambda _: None)
     content = await request.body()
-    await asyncio.to_thread(form.feed, content)
+    await _threads(request).run(form.feed, content)
     form.finish()
     if not any(name in {"image", "image[]"} for name, _ in form.uploads):
         raise InvalidRequest("`image` is missing; send at least one file of it.", param="image")
