@@ -1,6 +1,7 @@
 """Every long-lived object: built once, in this order, and closed in reverse."""
 
 import asyncio
+import os
 import time
 from collections.abc import AsyncIterator, Callable, Collection, Container
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
@@ -122,7 +123,9 @@ async def open_services(
     url = settings.database
     migrate.prepare(settings.data_dir, url)
     async with AsyncExitStack() as stack:
-        pools = stack.enter_context(open_pools(current.get))
+        pools = stack.enter_context(
+            open_pools(current.get, (os.cpu_count() or 1) // settings.workers)
+        )
         database = open_database(url, pools.database)
         stack.push_async_callback(database.dispose)
 

@@ -12,7 +12,7 @@ from plugin.pools.turns import Requester, Turns
 class Pools:
     """One pool for each kind of work, so that no kind waits for another.
 
-    Of each pool a caller holds at most half, and waits for it `turns.SECONDS` at most.
+    Of each pool a caller holds at most half, and waits for it 1 to 2 s.
     """
 
     database: Turns
@@ -36,8 +36,8 @@ class Pools:
 
 
 @contextmanager
-def open_pools(requester: Callable[[], Requester | None]) -> Iterator[Pools]:
-    """Open the pools; at the end wait for the jobs that have begun."""
+def open_pools(requester: Callable[[], Requester | None], processors: int = 2) -> Iterator[Pools]:
+    """Open the pools of a worker with so many processors; at the end wait for begun jobs."""
     with ExitStack() as stack:
 
         def threads(name: str, size: int) -> Threads:
@@ -47,7 +47,7 @@ def open_pools(requester: Callable[[], Requester | None]) -> Iterator[Pools]:
 
         yield Pools(
             database=Turns("the database", 8, requester),
-            heavy=Turns("searches and reports", 4, requester),
+            heavy=Turns("searches and reports", max(2, processors), requester),
             documents=threads("documents", 4),
             files=threads("files", 4),
             grammars=threads("schemas", 2),

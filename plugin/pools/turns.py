@@ -8,8 +8,10 @@ from typing import Protocol
 
 from plugin.errors import Overloaded
 
-SECONDS = 1.5
-"""How long a caller waits for its turn."""
+SECONDS = 1.0
+"""How long a caller waits for its turn at least; at most twice as long."""
+
+_GOLDEN = 0.618034
 
 
 class Requester(Protocol):
@@ -35,7 +37,8 @@ class Turns:
     """So many places, of which one caller holds at most half (at least one).
 
     `name` says in errors what the places are. `requester` returns the request of the running task;
-    work without one is the service's own and shares the places of one more caller.
+    work without one is the service's own and shares the places of one more caller. A caller waits
+    for `seconds` to twice as long: those who came together do not all give up in the same moment.
 
     For the event loop alone. A place that is free is taken without waiting: `take` and `give_back`
     are plain calls.
@@ -55,6 +58,7 @@ class Turns:
         self._seconds = seconds
         self._free = places
         self._held: dict[str, int] = {}
+        self._spread = 0.0
         # Nobody waits in here who could be let in: `give_back` sees to it.
         self._lines: OrderedDict[str, deque[asyncio.Future[None]]] = OrderedDict()
 
@@ -82,11 +86,13 @@ class Turns:
         requester = self._requester()
         caller = "" if requester is None else requester.caller_id
         place = asyncio.get_running_loop().create_future()
+        self._spread = (self._spread + _GOLDEN) % 1.0
+        seconds = self._seconds * (1.0 + self._spread)
         self._lines.setdefault(caller, deque()).append(place)
         leaving = asyncio.ensure_future(_stays() if requester is None else requester.left())
         try:
             await asyncio.wait(
-                {place, leaving}, timeout=self._seconds, return_when=asyncio.FIRST_COMPLETED
+                {place, leaving}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED
             )
         except BaseException:
             self._stop_waiting(caller, place)
@@ -96,7 +102,7 @@ class Turns:
         if place.done():
             return caller
         self._stop_waiting(caller, place)
-        raise gone or self._overloaded(caller)
+        raise gone or self._overloaded(caller, seconds)
 
     def give_back(self, caller: str) -> None:
         """End what `take` or `wait` began for this caller; the next one in turn gets the place."""
@@ -140,14 +146,14 @@ class Turns:
         if not line:
             del self._lines[caller]
 
-    def _overloaded(self, caller: str) -> Overloaded:
+    def _overloaded(self, caller: str, seconds: float) -> Overloaded:
         if self._held.get(caller, 0) >= self.share:
             return Overloaded(
                 f"Other calls of this key use its share of {self._name} ({self.share} at once). "
-                f"This call waited {self._seconds:g} s and was not carried out. Retry after 1 s, "
+                f"This call waited {seconds:.1f} s and was not carried out. Retry after 1 s, "
                 "with fewer calls at once."
             )
         return Overloaded(
-            f"The calls of other keys use {self._name}. This call waited {self._seconds:g} s and "
+            f"The calls of other keys use {self._name}. This call waited {seconds:.1f} s and "
             "was not carried out. Retry after 1 s."
         )
