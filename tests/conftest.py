@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -19,6 +20,7 @@ from plugin.engines.llama.process import Options, Supervisor
 from plugin.engines.llama.state import FILE, StateFile
 from plugin.errors import NotAuthenticated
 from tests.open_meteo import OpenMeteo, settings_for, weather_source
+from tests.pools.threads import some_pools
 
 CALLERS = {
     b"Bearer all": Caller("key_all", "all", frozenset({"*"})),
@@ -66,6 +68,7 @@ class Gate:
         admit: Admit | None = None,
     ) -> None:
         self.fastapi = FastAPI(openapi_url=None)
+        self.fastapi.state.services = SimpleNamespace(pools=some_pools())
         doors = [] if public is None else [public]
         for one in [*doors, router]:
             self.fastapi.include_router(one)

@@ -8,6 +8,7 @@ from sqlalchemy import Connection, Engine, text
 
 from plugin.gate.batches import Batches
 from plugin.storage.database import FAILURES, open_blocking
+from tests.pools.threads import some_threads
 
 
 @pytest.fixture
@@ -32,7 +33,7 @@ def count(connection: Connection) -> int:
 
 
 async def test_all_is_done_in_its_order_by_one_at_a_time(engine: Engine) -> None:
-    batches, threads = Batches(engine), set[int]()
+    batches, threads = Batches(engine, some_threads()), set[int]()
     at_once = 0
 
     def work(connection: Connection) -> int:
@@ -51,7 +52,7 @@ async def test_all_is_done_in_its_order_by_one_at_a_time(engine: Engine) -> None
 
 
 async def test_where_the_database_fails_all_of_a_batch_fails(engine: Engine) -> None:
-    batches = Batches(engine)
+    batches = Batches(engine, some_threads())
     with engine.connect() as other:
         other.execute(text("INSERT INTO numbers VALUES (0)"))
         begun = asyncio.get_running_loop().time()
@@ -67,7 +68,7 @@ async def test_where_the_database_fails_all_of_a_batch_fails(engine: Engine) -> 
 
 
 async def test_what_nobody_waits_for_is_carried_out(engine: Engine) -> None:
-    batches = Batches(engine)
+    batches = Batches(engine, some_threads())
     given_up = batches.run(add(7))
     given_up.cancel()
     assert await batches.run(count) == 1
