@@ -27,9 +27,13 @@ from plugin.api import json_body
 from plugin.api.call_plan import CallPlan, is_plain, reads_json
 from plugin.api.query_names import QueryNames
 from plugin.operations import access_of
+from plugin.pools.threads import Threads
 
 _OK = 200
 _JSON = b"application/json"
+_LARGE = 65_536
+"""Bytes of a body from which on it is read in a thread: a megabyte takes 10 ms."""
+
 _NO_QUERY = QueryParams("")
 
 
@@ -92,7 +96,12 @@ class DirectRoute:
         body_errors: list[Any] = []
         if self._body is not None:
             content = await json_body.read(receive)
-            values[self._body.name], body_errors = json_body.validate(self._body, content, scope)
+            if len(content) > _LARGE:
+                threads: Threads = scope["app"].state.services.pools.files
+                read = await threads.run(json_body.validate, self._body, content, scope)
+            else:
+                read = json_body.validate(self._body, content, scope)
+            values[self._body.name], body_errors = read
             if self._reads:
                 scope["plugin.exchange"].receive = receive
             receive = json_body.Again(content, receive)

@@ -22,7 +22,11 @@ class Pools:
     documents: Threads
     """Texts cut and indexed, vectors compared."""
     files: Threads
-    """Files and large bodies: read, written, parsed."""
+    """Files and large bodies: read, written, parsed.
+
+    Python's lock lets one of them run at a time: a caller's second thread would only slow down the
+    event loop.
+    """
     grammars: Threads
     """What an engine prepares from a caller's schema."""
     idempotency: Threads
@@ -46,10 +50,10 @@ def open_pools(requester: Callable[[], Requester | None], processors: int = 2) -
             return made
 
         yield Pools(
-            database=Turns("the database", 8, requester),
+            database=Turns("the database", 6, requester),
             heavy=Turns("searches and reports", max(2, processors), requester),
-            documents=threads("documents", 4),
-            files=threads("files", 4),
+            documents=threads("documents", 2),
+            files=threads("files and large bodies", 2),
             grammars=threads("schemas", 2),
             idempotency=threads("idempotency keys", 1),
             ledger=threads("the ledger", 1),

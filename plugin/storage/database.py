@@ -32,7 +32,7 @@ metadata = MetaData(
 FAILURES: tuple[type[Exception], ...] = (sqlite3.Error, SQLAlchemyError)
 """What is raised when the database cannot do what was asked."""
 
-_CONNECTIONS = 8
+_CONNECTIONS = 6
 _PASSING = frozenset(
     {
         sqlite3.SQLITE_BUSY,

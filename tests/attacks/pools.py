@@ -104,7 +104,7 @@ def reports(key: str, _sizes: Sizes) -> list[bytes]:
 
 ATTACKS = (
     Attack("queries", queries),
-    Attack("queries whose callers leave", queries, leave_after=0.2),
+    Attack("queries whose callers leave", queries, leave_after=0.5),
     Attack("stores", stores),
     Attack("uploads", uploads),
     Attack("idempotent calls", repeated),
