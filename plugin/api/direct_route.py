@@ -27,12 +27,12 @@ from plugin.api import json_body
 from plugin.api.call_plan import CallPlan, is_plain, reads_json
 from plugin.api.query_names import QueryNames
 from plugin.operations import access_of
-from plugin.pools.threads import Threads
+from plugin.pools.opening import Pools
 
 _OK = 200
 _JSON = b"application/json"
-_LARGE = 65_536
-"""Bytes of a body from which on it is read in a thread: a megabyte takes 10 ms."""
+LARGE = 65_536
+"""Bytes of a body above which it is read in turn, and in a thread: a megabyte takes 10 ms."""
 
 _NO_QUERY = QueryParams("")
 
@@ -95,12 +95,7 @@ class DirectRoute:
         values: dict[str, Any] = {}
         body_errors: list[Any] = []
         if self._body is not None:
-            content = await json_body.read(receive)
-            if len(content) > _LARGE:
-                threads: Threads = scope["app"].state.services.pools.files
-                read = await threads.run(json_body.validate, self._body, content, scope)
-            else:
-                read = json_body.validate(self._body, content, scope)
+            content, read = await self._read(self._body, scope, receive)
             values[self._body.name], body_errors = read
             if self._reads:
                 scope["plugin.exchange"].receive = receive
@@ -116,6 +111,20 @@ class DirectRoute:
             raise RequestValidationError(errors + body_errors)
         result = await self._plan.endpoint.run(results, request, scope, values)
         await self._answer.send(result, scope, receive, send)
+
+    async def _read(
+        self, field: ModelField, scope: Scope, receive: Receive
+    ) -> tuple[bytes, tuple[Any, list[Any]]]:
+        """Return the body, and what it is or its errors: a large one in turn, and in a thread."""
+        content = b""
+        if scope["plugin.exchange"].announced <= LARGE:
+            content = await json_body.read(receive)
+            if len(content) <= LARGE:
+                return content, json_body.validate(field, content, scope)
+        pools: Pools = scope["app"].state.services.pools
+        async with pools.bodies.turn():
+            content = content or await json_body.read(receive)
+            return content, await pools.files.run(json_body.validate, field, content, scope)
 
     def _validate_parameters(self, scope: Scope, values: dict[str, Any]) -> list[Any]:
         query = scope["query_string"]

@@ -12,6 +12,7 @@ from functools import partial
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from plugin.api.direct_route import LARGE
 from plugin.api.exception_handlers import problem
 from plugin.api.middleware import Exchange
 from plugin.api.openai_errors import speaks_openai
@@ -59,7 +60,11 @@ async def _once(entry: Entry, scope: Scope, receive: Receive, send: Send) -> Non
     keys: Idempotency = services.idempotency
     name = Name(scope["plugin.caller"].id, _key(scope["headers"]))
     with SpooledBody(scope, services.pools.files) as body:
-        await body.read(receive)
+        if scope["plugin.exchange"].announced > LARGE:
+            async with services.pools.bodies.turn():
+                await body.read(receive)
+        else:
+            await body.read(receive)
         found = await _claim(keys, name, body, scope["path"])
         if isinstance(found, Answer):
             await _replay(found, scope, send)

@@ -68,6 +68,7 @@ class Exchange(Trail):
         "_send",
         "admission",
         "admitted",
+        "announced",
         "notes",
         "receive",
         "size",
@@ -98,6 +99,8 @@ class Exchange(Trail):
         self.standing: Sequence[Standing] = ()
         """Where the caller's limits stand, for the headers."""
         self.admitted = False
+        self.announced = 0
+        """The bytes of the body, as `content-length` says."""
         self.receive: Receive | None = None
         """Where the caller is seen to leave, once an operation that only reads has its body."""
         self.trace: RequestTrace | None = None
@@ -265,11 +268,12 @@ class BodyLimit:
             await self._app(scope, receive, send)
             return
         limit = self._of_paths.get(scope["path"], self._limit)
-        if _announced(scope) > limit:
-            request_id = scope["plugin.exchange"].request_id
-            answer = problem(BodyTooLarge(_detail(limit)), None, request_id)
-            scope["plugin.exchange"].failed(answer)
-            await answer.send(send, request_id, scope["path"])
+        exchange: Exchange = scope["plugin.exchange"]
+        exchange.announced = _announced(scope)
+        if exchange.announced > limit:
+            answer = problem(BodyTooLarge(_detail(limit)), None, exchange.request_id)
+            exchange.failed(answer)
+            await answer.send(send, exchange.request_id, scope["path"])
             return
         left = limit
 

@@ -19,6 +19,10 @@ class Pools:
     """Connections to the database for the event loop."""
     heavy: Turns
     """Calls that keep a processor busy: searches and stores of documents, sums of the ledger."""
+    bodies: Turns
+    """Large bodies under way: until its turn comes, a caller's body stays unread."""
+    uploads: Turns
+    """Files and images under way, which slow connections send for minutes."""
     documents: Threads
     """Texts cut and indexed, vectors compared."""
     files: Threads
@@ -52,6 +56,8 @@ def open_pools(requester: Callable[[], Requester | None], processors: int = 2) -
         yield Pools(
             database=Turns("the database", 6, requester),
             heavy=Turns("searches and reports", max(2, processors), requester),
+            bodies=Turns("large bodies", 4, requester),
+            uploads=Turns("uploads", 32, requester),
             documents=threads("documents", 2),
             files=threads("files and large bodies", 2),
             grammars=threads("schemas", 2),

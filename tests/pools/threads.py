@@ -16,6 +16,8 @@ def some_pools() -> Pools:
     return Pools(
         database=turns,
         heavy=turns,
+        bodies=turns,
+        uploads=turns,
         documents=threads,
         files=threads,
         grammars=threads,

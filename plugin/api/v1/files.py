@@ -11,7 +11,7 @@ from starlette.types import Receive, Scope, Send
 from plugin.api.v1.multipart import FormReader, read_form
 from plugin.errors import InvalidRequest, NotFound
 from plugin.gpt.files import PURPOSES, Files, NewFile, Page, StoredFile
-from plugin.operations import CurrentCaller, QueryArguments, operation
+from plugin.operations import CurrentCaller, Pools, QueryArguments, operation
 from plugin.pools.threads import Threads
 
 router = APIRouter(prefix="/v1/files", tags=["files"])
@@ -101,12 +101,13 @@ class ListFiles(QueryArguments):
     openapi_extra=_FORM,
 )
 @operation(scope="files:write")
-async def create_file(request: Request, caller: CurrentCaller) -> FileObject:
+async def create_file(request: Request, caller: CurrentCaller, pools: Pools) -> FileObject:
     """Upload a file. Lines of JSON for fine-tune and batch are checked before it is kept."""
-    async with _files(request).incoming() as incoming:
+    files = _files(request)
+    async with pools.uploads.turn(), files.incoming() as incoming:
         form = FormReader(request.headers.get("content-type", ""), ("file",), incoming.write)
-        await read_form(request, form, _files(request).threads)
-        return _written(await _files(request).add(caller.id, _new_file(form), incoming))
+        await read_form(request, form, files.threads)
+        return _written(await files.add(caller.id, _new_file(form), incoming))
 
 
 @router.get("", operation_id="list_files", summary="List files", response_model_exclude_none=True)
