@@ -32,7 +32,7 @@ class Sizes:
     seconds: float = 20
     documents: int = 400
     words: int = 3_000
-    upload: int = 4_000_000
+    upload: int = 1_000_000
 
 
 def _text(random: Random, words: int) -> str:
