@@ -19,6 +19,7 @@ each other (`.importlinter` holds it):
     outbound        how we call others: the guarded HTTP client
     storage         where state lives: the database and its migrations
     settings        the environment, typed
+    pools           what is scarce in a worker and bounded for each caller
     messages        the vocabulary that crosses rooms
     errors          what can go wrong: status, code, what to do next
     console         the pages that browsers get: plain HTML, CSS and ES modules

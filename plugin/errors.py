@@ -161,6 +161,18 @@ class StorageUnavailable(PluginError):  # noqa: N818
         super().__init__(detail, headers={"retry-after": "1"})
 
 
+class Overloaded(PluginError):  # noqa: N818
+    """What a call needs is in use by other calls, for longer than it waits; it did nothing."""
+
+    status = 503
+    code = "overloaded"
+    title = "Too many calls at once"
+    kind = "server_error"
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(detail, headers={"retry-after": "1"})
+
+
 class InvalidRequest(PluginError):  # noqa: N818
     """A parameter of the GPT API that is out of range or that this model cannot honour."""
 

@@ -1,6 +1,7 @@
 """Every long-lived object: built once, in this order, and closed in reverse."""
 
 import asyncio
+import os
 import time
 from collections.abc import AsyncIterator, Callable, Collection, Container
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
@@ -54,6 +55,8 @@ from plugin.operations.documents_meaning import Meaning, open_meaning
 from plugin.operations.open_meteo import OpenMeteo
 from plugin.operations.resources import Embedder
 from plugin.outbound.client import GuardedClient, Limits
+from plugin.outbound.trail import current
+from plugin.pools.opening import Pools, open_pools
 from plugin.settings import JwtIssuer, Settings
 from plugin.storage import migrate
 from plugin.storage.database import FAILURES, ChangeWatch, Commits, open_blocking, open_database
@@ -68,6 +71,7 @@ _LATEST_USAGE = 1.0
 class Services:
     """What the gate and the operations work with."""
 
+    pools: Pools
     database: AsyncEngine
     authenticate: BearerAuth
     http: GuardedClient
@@ -119,7 +123,10 @@ async def open_services(
     url = settings.database
     migrate.prepare(settings.data_dir, url)
     async with AsyncExitStack() as stack:
-        database = open_database(url)
+        pools = stack.enter_context(
+            open_pools(current.get, (os.cpu_count() or 1) // settings.workers)
+        )
+        database = open_database(url, pools.database)
         stack.push_async_callback(database.dispose)
 
         # Asked on the event loop, so neither waits: see KeyRing for what happens instead.
@@ -131,7 +138,7 @@ async def open_services(
         books = await stack.enter_async_context(opening)
         watched = WatchedLimits(LimitStore(reader).list, ChangeWatch(commits, LIMIT_CHANGES))
         gate = await stack.enter_async_context(_open_gate(settings, watched, reader, books.journal))
-        idempotency = await stack.enter_async_context(_open_idempotency(settings))
+        idempotency = await stack.enter_async_context(_open_idempotency(settings, pools))
         keys = KeyRing(partial(find_secret, commits), ChangeWatch(commits, KEY_CHANGES), time.time)
         last_use = LastUse(keys, database, time.time)
         stack.push_async_callback(last_use.close)
@@ -147,15 +154,36 @@ async def open_services(
         issuers = await _open_issuers(stack, settings)
         tokens = JwtAuth(issuers, scopes, time.time) if issuers else None
         catalog = await open_catalog(stack, settings)
-        files = Files(settings.data_dir / "files", settings.file_limit, database, time.time)
+        files = Files(
+            settings.data_dir / "files", settings.file_limit, database, pools.files, time.time
+        )
         await files.sweep()
-        usage = LedgerReader(database, partial(books.caught_up, _LATEST_USAGE))
-        embedder = open_embedder(catalog)
+        usage = LedgerReader(
+            database,
+            partial(books.caught_up, _LATEST_USAGE),
+            threads=pools.ledger,
+            heavy=pools.heavy,
+        )
+        embedder = open_embedder(catalog, pools.documents)
         of_documents = embedder if "documents" in settings.built_in else None
-        meaning = await stack.enter_async_context(open_meaning(database, of_documents))
+        meaning = await stack.enter_async_context(
+            open_meaning(database, of_documents, pools.documents)
+        )
         bearer = BearerAuth(keys, tokens)
         yield Services(
-            *(database, bearer, http, weather, catalog, files, usage, Phrases(), embedder, meaning),
+            *(
+                pools,
+                database,
+                bearer,
+                http,
+                weather,
+                catalog,
+                files,
+                usage,
+                Phrases(),
+                embedder,
+                meaning,
+            ),
             gate=gate,
             idempotency=idempotency,
         )
@@ -200,7 +228,7 @@ async def open_telemetry(
     )
     decisions = Decisions(settings.data_dir / DIRECTORY, time.time)
     remaining = Remaining(services.gate, settings.database)
-    async with kept(metrics, decisions, remaining) as telemetry:
+    async with kept(metrics, decisions, services.pools.metrics, remaining) as telemetry:
         yield telemetry
 
 
@@ -222,10 +250,10 @@ async def _open_gate(
 
 
 @asynccontextmanager
-async def _open_idempotency(settings: Settings) -> AsyncIterator[Idempotency]:
+async def _open_idempotency(settings: Settings, pools: Pools) -> AsyncIterator[Idempotency]:
     engine = open_blocking(settings.database, wait=1.0)
     try:
-        keys = Idempotency(engine, settings.data_dir / "holders", time.time)
+        keys = Idempotency(engine, pools.idempotency, settings.data_dir / "holders", time.time)
         keys.start()
         try:
             yield keys

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -25,6 +26,7 @@ from plugin.storage.database import sqlite_path
 from tests import sizes
 from tests.migrated import migrate_for_real, place_database
 from tests.open_meteo import OpenMeteo, settings_for, weather_source
+from tests.pools.threads import some_pools
 
 CALLERS = {
     b"Bearer all": Caller("key_all", "all", frozenset({"*"})),
@@ -126,6 +128,7 @@ class Gate:
         admit: Admit | None = None,
     ) -> None:
         self.fastapi = FastAPI(openapi_url=None)
+        self.fastapi.state.services = SimpleNamespace(pools=some_pools())
         doors = [] if public is None else [public]
         for one in [*doors, router]:
             self.fastapi.include_router(one)

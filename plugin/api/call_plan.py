@@ -10,9 +10,11 @@ from fastapi._compat import ModelField
 from fastapi.datastructures import DefaultPlaceholder
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute, RouteContext
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse
+from starlette.types import Scope
+
+from plugin.pools.threads import Threads
 
 _OK = 200
 _WITHOUT_CONTENT = frozenset({204, 205, 304})
@@ -31,15 +33,19 @@ class Step:
     given: Given
 
     def run(
-        self, results: list[Any], request: Request | None, values: dict[str, Any]
+        self, results: list[Any], request: Request | None, scope: Scope, values: dict[str, Any]
     ) -> Awaitable[Any]:
-        """Call it with `values`, the results of earlier steps, and the request."""
+        """Call it with `values`, the results of earlier steps, and the request.
+
+        A plain function runs in a thread of the service, which `scope` leads to.
+        """
         for name, slot in self.given:
             values[name] = results[slot]
         for name in self.request_as:
             values[name] = request
         if self.threaded:
-            return run_in_threadpool(self.call, **values)
+            threads: Threads = scope["app"].state.services.pools.operations
+            return threads.run(self.call, **values)
         called: Awaitable[Any] = self.call(**values)
         return called
 

@@ -26,9 +26,14 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from plugin.api import json_body
 from plugin.api.call_plan import CallPlan, is_plain, reads_json
 from plugin.api.query_names import QueryNames
+from plugin.operations import access_of
+from plugin.pools.opening import Pools
 
 _OK = 200
 _JSON = b"application/json"
+LARGE = 65_536
+"""Bytes of a body above which it is read in turn, and in a thread: a megabyte takes 10 ms."""
+
 _NO_QUERY = QueryParams("")
 
 
@@ -74,6 +79,7 @@ class DirectRoute:
         self._path, self._query = dependant.path_params, dependant.query_params
         self._headers, self._cookies = dependant.header_params, dependant.cookie_params
         self._body: ModelField | None = route.body_field
+        self._reads = _only_reads(route)
         self._query_names = QueryNames(route)
         self._answer = _Answer(route)
         self._machinery = machinery
@@ -89,18 +95,36 @@ class DirectRoute:
         values: dict[str, Any] = {}
         body_errors: list[Any] = []
         if self._body is not None:
-            content = await json_body.read(receive)
-            values[self._body.name], body_errors = json_body.validate(self._body, content, scope)
+            content, read = await self._read(self._body, scope, receive)
+            values[self._body.name], body_errors = read
+            if self._reads:
+                scope["plugin.exchange"].receive = receive
             receive = json_body.Again(content, receive)
+        elif self._reads:
+            scope["plugin.exchange"].receive = receive
         request = Request(scope, receive) if self._plan.wants_request else None
         results: list[Any] = []
         for step in self._plan.steps:
-            results.append(await step.run(results, request, {}))
+            results.append(await step.run(results, request, scope, {}))
         errors = self._validate_parameters(scope, values)
         if errors or body_errors:
             raise RequestValidationError(errors + body_errors)
-        result = await self._plan.endpoint.run(results, request, values)
+        result = await self._plan.endpoint.run(results, request, scope, values)
         await self._answer.send(result, scope, receive, send)
+
+    async def _read(
+        self, field: ModelField, scope: Scope, receive: Receive
+    ) -> tuple[bytes, tuple[Any, list[Any]]]:
+        """Return the body, and what it is or its errors: a large one in turn, and in a thread."""
+        content = b""
+        if scope["plugin.exchange"].announced <= LARGE:
+            content = await json_body.read(receive)
+            if len(content) <= LARGE:
+                return content, json_body.validate(field, content, scope)
+        pools: Pools = scope["app"].state.services.pools
+        async with pools.bodies.turn():
+            content = content or await json_body.read(receive)
+            return content, await pools.files.run(json_body.validate, field, content, scope)
 
     def _validate_parameters(self, scope: Scope, values: dict[str, Any]) -> list[Any]:
         query = scope["query_string"]
@@ -151,6 +175,11 @@ class _Answer:
         if errors:
             raise ResponseValidationError(errors=errors, body=result)
         return field.serialize_json(value, **self._options)
+
+
+def _only_reads(route: RouteContext) -> bool:
+    access = access_of(route.endpoint) if route.endpoint is not None else None
+    return access is not None and (access.reads or route.methods == {"GET"})
 
 
 def _validate(fields: list[ModelField], received: Any, values: dict[str, Any]) -> list[Any]:

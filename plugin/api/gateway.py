@@ -131,6 +131,7 @@ class Gateway:
             await undecided.settled()
             caller = self._authenticate(scope["headers"])
         scope["plugin.caller"] = caller
+        exchange.caller_id = caller.id
         _permit(caller, access.scope)
         if self._admit is None:
             return receive

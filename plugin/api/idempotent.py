@@ -12,6 +12,7 @@ from functools import partial
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from plugin.api.direct_route import LARGE
 from plugin.api.exception_handlers import problem
 from plugin.api.middleware import Exchange
 from plugin.api.openai_errors import speaks_openai
@@ -55,10 +56,15 @@ async def _once(entry: Entry, scope: Scope, receive: Receive, send: Send) -> Non
 
     Raises the errors of `plugin.gate.idempotency_errors`, and what must not be kept.
     """
-    keys: Idempotency = scope["app"].state.services.idempotency
+    services = scope["app"].state.services
+    keys: Idempotency = services.idempotency
     name = Name(scope["plugin.caller"].id, _key(scope["headers"]))
-    with SpooledBody(scope) as body:
-        await body.read(receive)
+    with SpooledBody(scope, services.pools.files) as body:
+        if scope["plugin.exchange"].announced > LARGE:
+            async with services.pools.bodies.turn():
+                await body.read(receive)
+        else:
+            await body.read(receive)
         found = await _claim(keys, name, body, scope["path"])
         if isinstance(found, Answer):
             await _replay(found, scope, send)
@@ -118,7 +124,7 @@ class _Answering:
         try:
             await entry.app(self._scope, receive, self._take)
         except (ClientDisconnect, LimitReached):
-            raise  # nothing was done, or nothing that changes anything
+            raise  # nothing was done, or nothing that changes anything; never kept
         except Exception as error:
             if self._exchange.status is not None:
                 raise
@@ -152,11 +158,14 @@ class _Answering:
     async def _keep(self) -> None:
         """Store the answer, if it is one that shall be given again.
 
+        A failure with `Retry-After` is not: the key is free for the retry.
         Below /v1 one that is too large is forgotten, as asking again changes nothing; that of an
         operation is remembered without its body.
         """
         assert self._start is not None  # noqa: S101 - ASGI has a start before a body
         status = self._start["status"]
+        if status >= _FAILED and self._says_when_to_retry():
+            return
         too_large = self._size > LARGEST_ANSWER
         if self._of_gpt_api and (
             too_large or status in _ASK_AGAIN or "ended" in self._exchange.notes
@@ -169,6 +178,10 @@ class _Answering:
         )
         body = None if too_large else b"".join(self._pieces)
         await self._claim.keep(Answer(status, headers, body))
+
+    def _says_when_to_retry(self) -> bool:
+        assert self._start is not None  # noqa: S101 - as in `_keep`
+        return any(name.lower() == b"retry-after" for name, _ in self._start.get("headers", ()))
 
     async def _pass_on(self) -> None:
         held, self._held = self._held, []

@@ -1,7 +1,5 @@
 """`/metrics`: the figures of all workers, for Prometheus, with a key that has the scope for it."""
 
-import asyncio
-
 from fastapi import APIRouter, Request, Response
 
 from plugin.gate.exposition import exposed
@@ -18,5 +16,5 @@ async def read_metrics(request: Request) -> Response:
     telemetry: Telemetry = request.app.state.telemetry
     accept = request.headers.get("accept", "")
     figures = await telemetry.figures()
-    content, media_type = await asyncio.to_thread(exposed, figures, accept)
+    content, media_type = await telemetry.threads.run(exposed, figures, accept)
     return Response(content, headers={"content-type": media_type, "cache-control": "no-store"})

@@ -7,12 +7,14 @@ from random import Random
 from typing import Protocol
 
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from plugin.api.exception_handlers import Problem, problem
 from plugin.api.limit_headers import limit_headers
 from plugin.api.openai_errors import speaks_openai, status_of
 from plugin.api.openai_headers import openai_headers
+from plugin.api.waiting import left
 from plugin.errors import BodyTooLarge, LimitReached
 from plugin.gate.admission import WHOLE, Admission, Ending
 from plugin.gate.refusals import Standing
@@ -66,7 +68,9 @@ class Exchange(Trail):
         "_send",
         "admission",
         "admitted",
+        "announced",
         "notes",
+        "receive",
         "size",
         "standing",
         "status",
@@ -95,6 +99,10 @@ class Exchange(Trail):
         self.standing: Sequence[Standing] = ()
         """Where the caller's limits stand, for the headers."""
         self.admitted = False
+        self.announced = 0
+        """The bytes of the body, as `content-length` says."""
+        self.receive: Receive | None = None
+        """Where the caller is seen to leave, once an operation that only reads has its body."""
         self.trace: RequestTrace | None = None
 
     async def send(self, message: Message) -> None:
@@ -116,6 +124,14 @@ class Exchange(Trail):
                 else:
                     self.settle(WHOLE)
         await self._send(message)
+
+    async def left(self) -> None:
+        """Raise `ClientDisconnect` as soon as the caller leaves an operation that only reads."""
+        if self.receive is None:
+            await super().left()
+        else:
+            await left(self.receive)
+            raise ClientDisconnect
 
     def settle(self, ended: str) -> None:
         """Tell the gate how it ended, the first time; `notes` may know better than `ended`."""
@@ -252,11 +268,12 @@ class BodyLimit:
             await self._app(scope, receive, send)
             return
         limit = self._of_paths.get(scope["path"], self._limit)
-        if _announced(scope) > limit:
-            request_id = scope["plugin.exchange"].request_id
-            answer = problem(BodyTooLarge(_detail(limit)), None, request_id)
-            scope["plugin.exchange"].failed(answer)
-            await answer.send(send, request_id, scope["path"])
+        exchange: Exchange = scope["plugin.exchange"]
+        exchange.announced = _announced(scope)
+        if exchange.announced > limit:
+            answer = problem(BodyTooLarge(_detail(limit)), None, exchange.request_id)
+            exchange.failed(answer)
+            await answer.send(send, exchange.request_id, scope["path"])
             return
         left = limit
 

@@ -12,14 +12,20 @@ from typing import Self
 from starlette.requests import ClientDisconnect
 from starlette.types import Message, Receive, Scope
 
+from plugin.pools.threads import Threads
+
 _IN_MEMORY = 1_048_576
 _PIECE = 262_144
 
 
 class SpooledBody:
-    """The body of the request of `scope`; what was kept of it goes when the context is left."""
+    """The body of the request of `scope`; what was kept of it goes when the context is left.
 
-    def __init__(self, scope: Scope) -> None:
+    `threads` read and write a large one.
+    """
+
+    def __init__(self, scope: Scope, threads: Threads) -> None:
+        self._threads = threads
         media_type, self._boundary = _media_type(scope)
         about = (scope["method"].encode(), scope["path"].encode(), scope["query_string"])
         self._sum = sha256(b"\0".join((*about, media_type, b"")))
@@ -83,7 +89,7 @@ class SpooledBody:
     async def _next(self) -> bytes:
         if self._size <= _IN_MEMORY:
             return self._file.read()
-        return await asyncio.to_thread(self._file.read, _PIECE)
+        return await self._threads.run(self._file.read, _PIECE)
 
     async def _add(self, piece: bytes) -> None:
         self._count(piece)
@@ -91,7 +97,7 @@ class SpooledBody:
         if self._size <= _IN_MEMORY:
             self._file.write(piece)
         else:
-            await asyncio.to_thread(self._file.write, piece)
+            await self._threads.run(self._file.write, piece)
 
     def _count(self, piece: bytes) -> None:
         if not self._boundary:

@@ -14,6 +14,12 @@ _MOST_KEPT = 65_536
 """Bytes of a body that are read meanwhile; behind more of them nobody sees a caller leave."""
 
 
+async def left(receive: Receive) -> None:
+    """Return when the caller has gone; its body has been read by then."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
 class _Kept:
     """Gives the messages that were read already, then those that come."""
 

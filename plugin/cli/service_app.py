@@ -24,6 +24,7 @@ from plugin.storage.database import open_blocking
 from plugin.storage.migrate import prepare
 
 _YOUNG, _OLDER = 10_000, 20
+_SWITCH = 0.001
 """New objects until the collector looks at them, and looks until it looks at older ones."""
 
 
@@ -34,6 +35,7 @@ def run(settings: Settings, parent: Parent, listener: socket.socket, *, wants_ke
         key = _first_key(settings) if wants_key else None
         layer = Draining(create_app(settings, ledger_beside=True))
         spare_the_collector()
+        favour_the_event_loop()
     except CannotRun as error:
         parent.tell(cannot=error.detail)
         return CANNOT_RUN
@@ -58,6 +60,11 @@ def spare_the_collector() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(_YOUNG, _OLDER, _OLDER)
+
+
+def favour_the_event_loop() -> None:
+    """Have threads that compute give way to the event loop after 1 ms instead of 5 ms."""
+    sys.setswitchinterval(_SWITCH)
 
 
 def _configuration(settings: Settings, layer: Draining) -> uvicorn.Config:

@@ -1,6 +1,5 @@
 """Vectors of texts for the plugin's own use, by the catalog's model for embeddings."""
 
-import asyncio
 import base64
 import math
 import re
@@ -14,6 +13,7 @@ import orjson
 from plugin.engines.catalog import Answering, Catalog
 from plugin.engines.engine import Ask, Whole
 from plugin.errors import EngineUnavailable, InvalidRequest, ModelNotFound, UpstreamRefused
+from plugin.pools.threads import Threads
 
 DEFAULT = "text-embedding-ada-002"
 """The name that is asked for; an alias says which model that is."""
@@ -33,8 +33,9 @@ _LATIN = re.compile("[A-Za-z\u00c0-\u024f]")
 class CatalogEmbedder:
     """Asks the engine that answers for `DEFAULT`; what it promises is told in `Embedder`."""
 
-    def __init__(self, answering: Answering) -> None:
+    def __init__(self, answering: Answering, threads: Threads) -> None:
         self._answering = answering
+        self._threads = threads
 
     @property
     def model(self) -> str:
@@ -65,16 +66,16 @@ class CatalogEmbedder:
             raise
         if not isinstance(answer, Whole):
             raise _unreadable(self.model)
-        return await asyncio.to_thread(_read, self.model, answer.body, len(texts))
+        return await self._threads.run(_read, self.model, answer.body, len(texts))
 
 
-def open_embedder(catalog: Catalog) -> CatalogEmbedder | None:
+def open_embedder(catalog: Catalog, threads: Threads) -> CatalogEmbedder | None:
     """What makes vectors, if the catalog has a model for them."""
     try:
         answering = catalog.find(DEFAULT)
     except ModelNotFound:
         return None
-    return CatalogEmbedder(answering) if answering.model.kind == "embedding" else None
+    return CatalogEmbedder(answering, threads) if answering.model.kind == "embedding" else None
 
 
 def _read(model: str, body: bytes, count: int) -> "list[array[float]]":

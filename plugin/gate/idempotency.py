@@ -26,6 +26,7 @@ from plugin.gate.idempotency_errors import (
     TooManyKeys,
 )
 from plugin.gate.idempotency_store import Answer, KeyTable, Name
+from plugin.pools.threads import Threads
 from plugin.storage.database import FAILURES
 
 log = logging.getLogger(__name__)
@@ -78,6 +79,7 @@ class Idempotency:
     def __init__(
         self,
         engine: Engine,
+        threads: Threads,
         directory: Path,
         clock: Callable[[], float],
         *,
@@ -86,7 +88,7 @@ class Idempotency:
     ) -> None:
         self._holder = Holder(directory)
         self._table = KeyTable(self._holder.name, self._holder.lives, clock, LIFETIME)
-        self._batches = Batches(engine)
+        self._batches = Batches(engine, threads)
         self._wait = wait
         self._most = most
         self._busy: dict[Name, _Running] = {}
@@ -132,7 +134,7 @@ class Idempotency:
         """See `Claim.keep`."""
         running.answer = answer
         try:
-            await self._run(partial(self._table.keep, name=name, answer=answer))
+            await self._run(name.caller_id, partial(self._table.keep, name=name, answer=answer))
         except KeysUnavailable:
             self._later(name, running)
         except BaseException:
@@ -153,7 +155,7 @@ class Idempotency:
             answer = running.answer
             assert answer is not None  # noqa: S101 - only what has one comes here
             try:
-                await self._run(partial(self._table.keep, name=name, answer=answer))
+                await self._run(name.caller_id, partial(self._table.keep, name=name, answer=answer))
             except KeysUnavailable:
                 return
             del self._unstored[name]
@@ -167,7 +169,7 @@ class Idempotency:
         self._room.clear()
         self._holder.sweep()
         with suppress(KeysUnavailable):
-            while await self._run(self._table.sweep):
+            while await self._run("", self._table.sweep):
                 pass
 
     async def _look(self, name: Name, fingerprint: bytes) -> Claim | Answer:
@@ -190,7 +192,7 @@ class Idempotency:
         pause = _FIRST_LOOK
         while True:
             ours = partial(self._table.claim, name=name, fingerprint=fingerprint)
-            entry = await self._run(ours)
+            entry = await self._run(name.caller_id, ours)
             if entry is None:
                 return None
             if entry.fingerprint != fingerprint:
@@ -212,16 +214,17 @@ class Idempotency:
         """Count now and then what a caller has: the bound is soft, to be cheap."""
         room = self._room.get(caller_id, 0)
         if room <= 0:
-            count, size = await self._run(partial(self._table.held, caller_id=caller_id))
+            held = partial(self._table.held, caller_id=caller_id)
+            count, size = await self._run(caller_id, held)
             most, most_bytes = self._most
             if count >= most or size >= most_bytes:
                 raise TooManyKeys(most, most_bytes // 1024**2)
             room = min(_COUNTED_EVERY, most - count)
         self._room[caller_id] = room - 1
 
-    async def _run(self, work: Callable[[Connection], T]) -> T:
+    async def _run(self, caller_id: str, work: Callable[[Connection], T]) -> T:
         try:
-            return await self._batches.run(work)
+            return await self._batches.run(caller_id, work)
         except FAILURES as error:
             log.warning("idempotency keys cannot be read or stored: %s", error)
             raise KeysUnavailable from None
@@ -231,7 +234,7 @@ class Idempotency:
         running.ended.set()
 
     def _free_row(self, name: Name) -> None:
-        freeing = self._batches.run(partial(self._table.free, name=name))
+        freeing = self._batches.run(name.caller_id, partial(self._table.free, name=name))
         freeing.add_done_callback(partial(self._freed, name))
 
     def _leave(self, name: Name, running: _Running) -> None:

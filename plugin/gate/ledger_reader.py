@@ -12,6 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from plugin.gate.entries import Call
 from plugin.gate.ledger_tables import ledger, ledger_balances, ledger_open
+from plugin.pools.threads import Threads
+from plugin.pools.turns import Turns
 
 _MICROSECONDS = 1_000
 
@@ -20,11 +22,20 @@ class LedgerReader:
     """Sums of calls of models, for the event loop.
 
     `up_to_date` is called in a thread first: it brings in what journals still hold
-    (`LedgerWriter.flush`).
+    (`LedgerWriter.flush`). Callers take turns at `heavy` work.
     """
 
-    def __init__(self, database: AsyncEngine, up_to_date: Callable[[], object]) -> None:
+    def __init__(
+        self,
+        database: AsyncEngine,
+        up_to_date: Callable[[], object],
+        *,
+        threads: Threads,
+        heavy: Turns,
+    ) -> None:
         self._database = database
+        self._threads = threads
+        self._heavy = heavy
         self._up_to_date = up_to_date
         self._begun = 0
         self._turn = asyncio.Lock()
@@ -38,7 +49,7 @@ class LedgerReader:
         is everybody. A call counts where it began.
         """
         await self._catch_up()
-        async with self._database.connect() as connection:
+        async with self._heavy.turn(), self._database.connect() as connection:
             found = await connection.execute(_sums(since, until, step, caller_id))
             return found.mappings().all()
 
@@ -48,7 +59,7 @@ class LedgerReader:
         async with self._turn:
             if self._begun == seen:
                 self._begun += 1
-                await asyncio.to_thread(self._up_to_date)
+                await self._threads.run(self._up_to_date)
 
 
 def _sums(since: int, until: int, step: int, caller_id: str | None) -> Select[*tuple[Any, ...]]:

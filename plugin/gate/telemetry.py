@@ -9,6 +9,7 @@ from plugin.gate.decisions import Decisions
 from plugin.gate.figures import Figures
 from plugin.gate.metrics import Metrics
 from plugin.gate.remaining import Remaining
+from plugin.pools.threads import Threads
 
 _EVERY = 1.0
 
@@ -17,9 +18,14 @@ class Telemetry:
     """Takes the record of each request."""
 
     def __init__(
-        self, metrics: Metrics, decisions: Decisions, remaining: Remaining | None = None
+        self,
+        metrics: Metrics,
+        decisions: Decisions,
+        threads: Threads,
+        remaining: Remaining | None = None,
     ) -> None:
         self.metrics = metrics
+        self.threads = threads
         self.decisions = decisions
         self._remaining = remaining
 
@@ -41,20 +47,20 @@ class Telemetry:
         self.tend()
         remaining = self._remaining
         if remaining is None:
-            return await asyncio.to_thread(self.metrics.gathered)
+            return await self.threads.run(self.metrics.gathered)
         scopes = remaining.scopes()
-        busiest = await asyncio.to_thread(remaining.busiest, scopes)
-        figures = await asyncio.to_thread(self.metrics.gathered)
+        busiest = await self.threads.run(remaining.busiest, scopes)
+        figures = await self.threads.run(self.metrics.gathered)
         remaining.add(figures, busiest)
         return figures
 
 
 @asynccontextmanager
 async def kept(
-    metrics: Metrics, decisions: Decisions, remaining: Remaining | None = None
+    metrics: Metrics, decisions: Decisions, threads: Threads, remaining: Remaining | None = None
 ) -> AsyncIterator[Telemetry]:
     """Telemetry that is written down every second, and once more at the end."""
-    telemetry = Telemetry(metrics, decisions, remaining)
+    telemetry = Telemetry(metrics, decisions, threads, remaining)
     keeping = asyncio.create_task(_keep(telemetry))
     try:
         yield telemetry

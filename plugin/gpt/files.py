@@ -1,6 +1,5 @@
 """Files of the callers: a row and its bytes, both or neither; nobody sees another caller's."""
 
-import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from plugin.errors import NoSpace, NotFound
 from plugin.gpt.file_bytes import FileBytes, Incoming
 from plugin.gpt.file_lines import check_lines
+from plugin.pools.threads import Threads
 from plugin.storage.database import metadata
 
 PURPOSES = (
@@ -85,8 +85,14 @@ class Files:
     """Keeps files: rows in the database, bytes in `folder`. `clock` is in seconds since 1970."""
 
     def __init__(
-        self, folder: Path, limit: int, database: AsyncEngine, clock: Callable[[], float]
+        self,
+        folder: Path,
+        limit: int,
+        database: AsyncEngine,
+        threads: Threads,
+        clock: Callable[[], float],
     ) -> None:
+        self.threads = threads
         self._bytes = FileBytes(folder, limit)
         self._database = database
         self._clock = clock
@@ -97,11 +103,11 @@ class Files:
 
         When the service is stopped in between, its row may be on the way: the next start looks.
         """
-        file = await asyncio.to_thread(self._bytes.begin)
+        file = await self.threads.run(self._bytes.begin)
         try:
             yield file
         except Exception:
-            await asyncio.to_thread(file.drop)
+            await self.threads.run(file.drop)
             raise
         finally:
             file.close()
@@ -111,7 +117,7 @@ class Files:
 
         Raises `InvalidRequest` when its content does not fit its purpose, `NoSpace`.
         """
-        await asyncio.to_thread(_check, file, new.purpose)
+        await self.threads.run(_check, file, new.purpose)
         now = self._clock()
         stored = StoredFile(
             id=f"file-{int(now * _MICROSECONDS):014x}{token_hex(8)}",
@@ -121,7 +127,7 @@ class Files:
             created_at=int(now),
             expires_at=None if new.expires_after is None else int(now) + new.expires_after,
         )
-        await asyncio.to_thread(file.keep, stored.id)
+        await self.threads.run(file.keep, stored.id)
         row = {name: getattr(stored, name) for name in StoredFile.__slots__}
         try:
             async with self._database.begin() as connection:
@@ -162,7 +168,7 @@ class Files:
         """A file of a caller and its bytes, to be closed by whoever asked; raises `NotFound`."""
         stored = await self.get(owner, name)
         try:
-            return stored, await asyncio.to_thread(self._bytes.open, stored.id)
+            return stored, await self.threads.run(self._bytes.open, stored.id)
         except FileNotFoundError:  # deleted since
             raise _unknown(name) from None
 
@@ -173,14 +179,14 @@ class Files:
             found = (await connection.execute(gone)).scalar_one_or_none()
         if found is None:
             raise _unknown(name)
-        await asyncio.to_thread(self._bytes.remove, found)
+        await self.threads.run(self._bytes.remove, found)
 
     async def sweep(self) -> None:
         """Remove expired files, and bytes without a row: what a crash in between left behind."""
         async with self._database.begin() as connection:
             await connection.execute(delete(files).where(files.c.expires_at <= self._clock()))
         known = await self._ids()
-        strays = [name for name in await asyncio.to_thread(self._bytes.names) if name not in known]
+        strays = [name for name in await self.threads.run(self._bytes.names) if name not in known]
         for start in range(0, len(strays), _AT_ONCE):
             with self._bytes.claimed(strays[start : start + _AT_ONCE]) as claimed:
                 known = await self._ids()  # what was being written before may have its row by now

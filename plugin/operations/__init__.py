@@ -17,8 +17,9 @@ The docstring of the function and those of the fields are what a model reads. Ra
 `plugin.errors`; declare them as `@operation(..., raises=(NotFound,))`. `PLUGIN_OPERATIONS` names
 the package; `discover` finds it. See docs/operations.md.
 
-An endpoint may ask for `CurrentCaller`, `Database`, `Http`, `Now`, and `Vectors`: an `Embedder`
-(texts in, vectors out), or None where no engine has a model for it.
+An endpoint may ask for `CurrentCaller`, `Database`, `Http`, `Now`, `Pools` (threads, and turns at
+heavy work), and `Vectors`: an `Embedder` (texts in, vectors out), or None where no engine has a
+model for it.
 """
 
 from plugin.operations.declaration import Access, access_of, operation
@@ -30,6 +31,7 @@ from plugin.operations.resources import (
     Embedder,
     Http,
     Now,
+    Pools,
     Services,
     Vectors,
 )
@@ -45,6 +47,7 @@ __all__ = [
     "Now",
     "PageText",
     "PlainText",
+    "Pools",
     "QueryArguments",
     "Reply",
     "Services",

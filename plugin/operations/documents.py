@@ -1,6 +1,5 @@
 """Documents: texts that a caller stores, finds again by what they say, reads and deletes."""
 
-import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from secrets import token_hex
 from typing import Annotated, Any
@@ -8,7 +7,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Path, Query, Request
 
 from plugin.errors import NotFound
-from plugin.operations import CurrentCaller, Database, Now, operation
+from plugin.operations import CurrentCaller, Database, Now, Pools, operation
 from plugin.operations import documents_store as store
 from plugin.operations.documents_arguments import (
     Document,
@@ -62,15 +61,17 @@ async def upsert_documents(
     database: Database,
     now: Now,
     meaning: ByMeaning,
+    pools: Pools,
 ) -> UpsertedDocuments:
     """Store texts with what is known about them, to find them again with query_documents.
 
     A document whose id is known already is replaced as a whole.
     """
     new = [_new(document) for document in body.documents]
-    prepared = await asyncio.to_thread(store.prepare, caller.id, new, now)
-    made = await meaning.of_stored(prepared) if meaning else None
-    replaced = await store.replace(database, prepared, made)
+    async with pools.heavy.turn():
+        prepared = await pools.documents.run(store.prepare, caller.id, new, now)
+        made = await meaning.of_stored(prepared) if meaning else None
+        replaced = await store.replace(database, prepared, made)
     if meaning and made is None:
         meaning.wake()
     count, parts = len(prepared), sum(len(one.chunks) for one in prepared)
@@ -85,20 +86,25 @@ async def upsert_documents(
 @router.post("/query", operation_id="query_documents", summary="Search the stored documents")
 @operation(scope="documents:read", reads=True)
 async def query_documents(
-    body: QueryDocuments, caller: CurrentCaller, database: Database, meaning: ByMeaning
+    body: QueryDocuments,
+    caller: CurrentCaller,
+    database: Database,
+    meaning: ByMeaning,
+    pools: Pools,
 ) -> QueryResults:
     """Find the parts of the stored documents that answer questions, best first.
 
     Part a complex question into several queries. If nothing is found, ask with other words.
     """
     questions = [asked.query for asked in body.queries]
-    vectors = await meaning.of_questions(questions) if meaning else {}
     found: list[Sequence[Mapping[Any, Any]]] = []
-    async with database.connect() as connection:
-        for one in body.queries:
-            vector = vectors.get(one.query)
-            asked = Asked(one.query, _filter(one.filter), one.top_k, vector)
-            found.append(await best(connection, caller.id, asked, meaning))
+    async with pools.heavy.turn():
+        vectors = await meaning.of_questions(questions) if meaning else {}
+        async with database.connect() as connection:
+            for one in body.queries:
+                vector = vectors.get(one.query)
+                asked = Asked(one.query, _filter(one.filter), one.top_k, vector)
+                found.append(await best(connection, caller.id, asked, meaning))
     return _results(questions, [[_chunk(row) for row in rows] for rows in found])
 
 

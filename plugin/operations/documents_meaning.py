@@ -20,6 +20,7 @@ from plugin.operations.documents_nearness import Nearness, OddVectorsError, near
 from plugin.operations.documents_store import Prepared
 from plugin.operations.documents_vectors import Made, about
 from plugin.operations.resources import Embedder
+from plugin.pools.threads import Threads
 
 log = logging.getLogger(__name__)
 
@@ -36,6 +37,7 @@ class Meaning:
         self,
         database: AsyncEngine,
         embedder: Embedder,
+        threads: Threads,
         *,
         clock: Callable[[], float] = time.time,
         patience: float = 1.0,
@@ -43,11 +45,12 @@ class Meaning:
     ) -> None:
         self._database = database
         self._embedder = embedder
+        self._threads = threads
         self._clock = clock
         self._patience = patience
         self._rest = rest
         self._resting_until = 0.0
-        self._nearness = Nearness()
+        self._nearness = Nearness(threads)
         self._filling = Filling(database, embedder, clock)
 
     @property
@@ -104,7 +107,7 @@ class Meaning:
         """
         try:
             held = await self._nearness.held(connection, caller_id, self._embedder.model)
-            return await asyncio.to_thread(nearest, held, question, also, allowed, _NEAREST)
+            return await self._threads.run(nearest, held, question, also, allowed, _NEAREST)
         except OddVectorsError:
             log.warning("%s answers with vectors of a new length", self._embedder.model)
             await forget_odd(self._database, caller_id, self._embedder.model, len(question))
@@ -129,13 +132,13 @@ class Meaning:
 
 @asynccontextmanager
 async def open_meaning(
-    database: AsyncEngine, embedder: Embedder | None
+    database: AsyncEngine, embedder: Embedder | None, threads: Threads
 ) -> AsyncIterator[Meaning | None]:
     """The vectors of documents, made while this is open; None without a model or without numpy."""
     if embedder is None or find_spec("numpy") is None:
         yield None
         return
-    meaning = Meaning(database, embedder)
+    meaning = Meaning(database, embedder, threads)
     meaning.start()
     try:
         yield meaning

@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from plugin.operations.documents_store import document_chunks, documents
 from plugin.operations.documents_vectors import FLOAT, changes, document_vectors
+from plugin.pools.threads import Threads
 
 if TYPE_CHECKING:
     import numpy as np
@@ -47,7 +48,8 @@ class OddVectorsError(Exception):
 class Nearness:
     """Holds the vectors of the callers who asked last, `most` bytes of them."""
 
-    def __init__(self, most: int = MOST_HELD) -> None:
+    def __init__(self, threads: Threads, most: int = MOST_HELD) -> None:
+        self._threads = threads
         self._most = most
         self._held: OrderedDict[str, Held] = OrderedDict()
         self._loading = asyncio.Lock()
@@ -97,7 +99,7 @@ class Nearness:
                 room -= sum(len(vector) for _, vector in some)
                 if room <= 0:
                     break
-        return await asyncio.to_thread(_pack, version, serials, parts)
+        return await self._threads.run(_pack, version, serials, parts)
 
 
 def _vectors_of(caller_id: str, model: str) -> "Select[int, bytes]":

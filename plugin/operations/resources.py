@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from plugin.auth.caller import Caller
 from plugin.errors import NotAuthenticated
 from plugin.outbound.client import GuardedClient
+from plugin.pools.opening import Pools as _Pools
 
 
 class Embedder(Protocol):
@@ -47,6 +48,10 @@ class Services(Protocol):
         """For addresses that come from outside, in a call or in another's answer."""
 
     @property
+    def pools(self) -> _Pools:
+        """What is bounded for each caller: threads and heavy work."""
+
+    @property
     def embedder(self) -> Embedder | None:
         """What makes vectors of texts; None where no engine has a model for it."""
 
@@ -69,6 +74,11 @@ async def _http(request: Request) -> GuardedClient:
     return services.http
 
 
+async def _pools(request: Request) -> _Pools:
+    services: Services = request.app.state.services
+    return services.pools
+
+
 async def _embedder(request: Request) -> Embedder | None:
     services: Services = request.app.state.services
     return services.embedder
@@ -86,6 +96,9 @@ Database = Annotated[AsyncEngine, Depends(_database)]
 
 Http = Annotated[GuardedClient, Depends(_http)]
 """The guarded HTTP client."""
+
+Pools = Annotated[_Pools, Depends(_pools)]
+"""Threads for what takes long, and turns at heavy work; a caller has at most half of each."""
 
 Now = Annotated[datetime, Depends(_now)]
 """The moment of the call, in UTC; a dependency, so that a test can set the clock."""

@@ -156,20 +156,23 @@ async def list_todos(
         conditions.append(
             todos.c.done_at.is_(None) if query.status == "open" else todos.c.done_at.is_not(None)
         )
+    # One statement: each one takes four steps of the event loop, which may be busy with others.
+    counted = select(func.count()).select_from(todos).where(*conditions).scalar_subquery()
     page = (
-        select(todos)
+        select(todos, counted.label("total"))
         .where(*conditions, todos.c.id > query.after)
         .order_by(todos.c.id)
         .limit(query.limit + 1)  # one more tells whether there is a next page
     )
     async with database.connect() as connection:
         rows = (await connection.execute(page)).mappings().all()
-        counted = await connection.scalar(
-            select(func.count()).select_from(todos).where(*conditions)
-        )
+        if rows:
+            total = rows[0]["total"]
+        else:
+            total = await connection.scalar(select(counted)) if query.after else 0
     shown = fitting(map(_todo, rows[: query.limit]))
     more = len(rows) > len(shown)
-    return TodoList(todos=shown, total=counted or 0, next_after=shown[-1].id if more else None)
+    return TodoList(todos=shown, total=total or 0, next_after=shown[-1].id if more else None)
 
 
 @router.post("", operation_id="add_todo", summary="Add a todo", status_code=201)

@@ -9,9 +9,12 @@ from typing import Any
 from sqlalchemy import Engine, MetaData, create_engine, event
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from plugin.errors import CannotRun
+from plugin.pools.turns import Turns
+from plugin.storage.connections import FairPool
 
 log = logging.getLogger(__name__)
 
@@ -29,6 +32,7 @@ metadata = MetaData(
 FAILURES: tuple[type[Exception], ...] = (sqlite3.Error, SQLAlchemyError)
 """What is raised when the database cannot do what was asked."""
 
+_CONNECTIONS = 6
 _PASSING = frozenset(
     {
         sqlite3.SQLITE_BUSY,
@@ -47,16 +51,29 @@ BUSY_SECONDS = 5.0
 
 def will_pass(error: Exception) -> bool:
     """Whether it is the storage that fails (locked, full, out of reach), not what was asked."""
+    if isinstance(error, PoolTimeoutError):
+        return True
     cause = error.orig if isinstance(error, DBAPIError) else error
     code = getattr(cause, "sqlite_errorcode", None)
     return isinstance(code, int) and code & _PRIMARY in _PASSING
 
 
-def open_database(url: str) -> AsyncEngine:
-    """The database behind `url` (`sqlite:///path`) for the event loop; connects when first used."""
+def open_database(url: str, turns: Turns | None = None) -> AsyncEngine:
+    """Open the database behind `url` (`sqlite:///path`) for the event loop; it connects later.
+
+    It has a connection for each place of `turns`; without it all work counts as one caller's.
+    """
+    turns = turns or Turns("the database", 2 * _CONNECTIONS)
     engine = create_async_engine(
-        _with_driver(url, "sqlite+aiosqlite"), connect_args={"timeout": BUSY_SECONDS}
+        _with_driver(url, "sqlite+aiosqlite"),
+        connect_args={"timeout": BUSY_SECONDS},
+        poolclass=FairPool,
+        pool_size=turns.places,
+        max_overflow=0,
     )
+    pool = engine.pool
+    assert isinstance(pool, FairPool)  # noqa: S101 - for the type checker
+    pool.turns = turns
     event.listen(engine.sync_engine, "connect", _prepare)
     return engine
 

@@ -13,11 +13,12 @@ from starlette.requests import ClientDisconnect
 
 from plugin.api.middleware import CALLER_LEFT
 from plugin.api.v1.sse import EventStream
-from plugin.errors import EngineUnavailable, LimitReached, NotFound, SourceUnavailable
+from plugin.errors import EngineUnavailable, LimitReached, NotFound, Overloaded, SourceUnavailable
 from plugin.gate.idempotency import Idempotency
 from plugin.operations import operation
 from tests.conftest import Gate, Reply
 from tests.gate.idempotency_world import world
+from tests.pools.threads import some_pools
 
 ONE_TIME = {"x-request-id", "openai-processing-ms"}
 NEVER_CONFLICT = ("/v1/edits", "/v1/engines/a/embeddings")
@@ -27,6 +28,7 @@ ERRORS: dict[str, Exception] = {
     "source": SourceUnavailable("away"),
     "engine": EngineUnavailable("away", headers={"retry-after": "1"}),
     "limit": LimitReached("full", headers={"retry-after": "1"}),
+    "overloaded": Overloaded("busy"),
 }
 EVENTS = [b"data: 1\n\n", b"data: 2\n\n", b"data: [DONE]\n\n"]
 
@@ -129,7 +131,7 @@ class Service:
     def __init__(self, calls: Calls, keys: Idempotency) -> None:
         self.calls = calls
         self.gate = Gate(routes(calls), limit=5_000_000)
-        self.gate.fastapi.state.services = SimpleNamespace(idempotency=keys)
+        self.gate.fastapi.state.services = SimpleNamespace(idempotency=keys, pools=some_pools())
 
     async def post(
         self,
@@ -223,7 +225,10 @@ async def test_arguments_that_are_refused_are_kept(tmp_path: Path) -> None:
     [
         ("/fail", "source", True),
         ("/fail", "limit", False),
+        ("/fail", "engine", False),
+        ("/fail", "overloaded", False),
         ("/v1/fail", "engine", False),
+        ("/v1/fail", "overloaded", False),
         ("/v1/fail", "limit", False),
         ("/v1/events", "breaks", False),
     ],

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from starlette.requests import ClientDisconnect
 
 from plugin.api.spooled_body import SpooledBody
+from tests.pools.threads import some_threads
 
 LARGE = bytes(range(256)) * 5_000
 
@@ -34,7 +35,7 @@ class Connection:
 
 
 async def fingerprint(pieces: Sequence[bytes], of: dict[str, Any] | None = None) -> bytes:
-    with SpooledBody(of or scope()) as body:
+    with SpooledBody(of or scope(), some_threads()) as body:
         await body.read(Connection(pieces))
         return body.fingerprint()
 
@@ -45,7 +46,7 @@ async def fingerprint(pieces: Sequence[bytes], of: dict[str, Any] | None = None)
 async def test_it_is_given_on_as_it_came_and_then_what_the_connection_says(
     pieces: list[bytes],
 ) -> None:
-    with SpooledBody(scope()) as body:
+    with SpooledBody(scope(), some_threads()) as body:
         await body.read(Connection(pieces))
         got, more = b"", True
         while more:
@@ -58,7 +59,7 @@ async def test_it_is_given_on_as_it_came_and_then_what_the_connection_says(
 
 
 async def test_who_shall_not_learn_of_it_is_not_told_that_the_caller_left() -> None:
-    with SpooledBody(scope()) as body:
+    with SpooledBody(scope(), some_threads()) as body:
         await body.read(Connection([b"{}"]))
         assert (await body.again_and_stay())["body"] == b"{}"
         with pytest.raises(TimeoutError):
@@ -66,7 +67,7 @@ async def test_who_shall_not_learn_of_it_is_not_told_that_the_caller_left() -> N
 
 
 async def test_a_caller_who_leaves_in_the_middle_is_noticed() -> None:
-    with SpooledBody(scope()) as body, pytest.raises(ClientDisconnect):
+    with SpooledBody(scope(), some_threads()) as body, pytest.raises(ClientDisconnect):
         await body.read(Connection([b"{"], whole=False))
 
 

@@ -14,6 +14,7 @@ from plugin.gate.idempotency_store import Answer, Name
 from plugin.operations import Access
 from plugin.storage.database import open_blocking
 from plugin.storage.migrate import prepare
+from tests.pools.threads import some_threads
 
 ANSWER = Answer(200, ((b"content-type", b"application/json"),), b"x" * 500)
 HEADERS = [
@@ -75,7 +76,7 @@ def main() -> None:
         url = f"sqlite:///{directory}/plugin.db"
         prepare(Path(directory), url)
         engine = open_blocking(url)
-        keys = Idempotency(engine, Path(directory) / "holders", time.time)
+        keys = Idempotency(engine, some_threads(), Path(directory) / "holders", time.time)
         asyncio.run(with_a_key(keys))
         engine.dispose()
 

@@ -12,6 +12,7 @@ from plugin.engines.engine import Ask, Events, Whole
 from plugin.engines.scripted import DIMENSIONS, Scripted
 from plugin.errors import EngineUnavailable, InvalidRequest, UpstreamRefused
 from plugin.messages import Usage
+from tests.pools.threads import some_threads
 
 ENGLISH = Model("all-minilm-l6-v2", "embedding", "x", languages=("en",))
 ANY = Model("text-embedding-3-small", "embedding", "x")
@@ -28,7 +29,7 @@ class Fixed:
 
 
 def embedder(engine: Any, model: Model = ENGLISH) -> CatalogEmbedder:
-    return CatalogEmbedder(Answering(DEFAULT, model, engine))
+    return CatalogEmbedder(Answering(DEFAULT, model, engine), some_threads())
 
 
 async def test_each_text_has_a_vector_of_length_one() -> None:
@@ -113,9 +114,10 @@ def test_a_model_for_english_reads_latin_letters(
 
 def test_it_is_what_the_name_leads_to() -> None:
     engine = Scripted()
-    found = open_embedder(Catalog([(ENGLISH, engine)], {DEFAULT: ENGLISH.id}))
+    found = open_embedder(Catalog([(ENGLISH, engine)], {DEFAULT: ENGLISH.id}), some_threads())
     assert found is not None
     assert found.model == ENGLISH.id
     assert 0 < found.least < 1
-    assert open_embedder(Catalog([], {})) is None
-    assert open_embedder(Catalog([(Model("chat", "text", "x"), engine)], {DEFAULT: "chat"})) is None
+    assert open_embedder(Catalog([], {}), some_threads()) is None
+    chats = Catalog([(Model("chat", "text", "x"), engine)], {DEFAULT: "chat"})
+    assert open_embedder(chats, some_threads()) is None

@@ -12,6 +12,7 @@ from sqlalchemy import Engine, select
 from plugin.gate.idempotency import Idempotency
 from plugin.gate.idempotency_store import Answer, Name, keys
 from plugin.storage.database import metadata, open_blocking
+from tests.pools.threads import some_threads
 
 NAME = Name("key_a", "one")
 SAME, OTHER = b"s" * 32, b"o" * 32
@@ -39,7 +40,8 @@ class World:
         return self.now
 
     def worker(self, **options: Any) -> Idempotency:
-        return Idempotency(self.engine(), self.directory / "holders", self.clock, **options)
+        holders = self.directory / "holders"
+        return Idempotency(self.engine(), some_threads(), holders, self.clock, **options)
 
     def rows(self) -> list[dict[str, Any]]:
         with self.engines[0].connect() as connection:

@@ -13,8 +13,10 @@ from plugin.gate.ledger_reader import (
     first_day,
     under_way,
 )
+from plugin.pools.turns import Turns
 from plugin.storage.database import open_database
 from tests.gate.ledger_world import DAY, NOW, World, call, outcome
+from tests.pools.threads import some_threads
 
 START = int(NOW) * 1_000
 MINUTE = 60_000
@@ -44,7 +46,9 @@ async def test_sums_are_of_a_caller_a_step_and_a_model(world: World) -> None:
         answered_by="here",
     )
     database = open_database(world.url)
-    reader = LedgerReader(database, world.drain)
+    reader = LedgerReader(
+        database, world.drain, threads=some_threads(), heavy=Turns("heavy work", 8)
+    )
     mine = await reader.sums(START, START + 60 * MINUTE, 5 * MINUTE, "key_ann")
     chat = "/v1/chat/completions"
     assert [
@@ -71,7 +75,9 @@ async def test_many_who_ask_at_once_wait_for_what_begins_after_they_came(world: 
         time.sleep(0.05)
 
     database = open_database(world.url)
-    reader = LedgerReader(database, up_to_date)
+    reader = LedgerReader(
+        database, up_to_date, threads=some_threads(), heavy=Turns("heavy work", 8)
+    )
     first = asyncio.ensure_future(reader.sums(START, START + MINUTE, MINUTE, None))
     await asyncio.sleep(0)  # so that it has begun
     await asyncio.gather(*(reader.sums(START, START + MINUTE, MINUTE, None) for _ in range(20)))

@@ -13,6 +13,7 @@ from plugin.errors import BodyTooLarge, InvalidRequest, NoSpace, NotFound
 from plugin.gpt.files import Files, NewFile, Page, StoredFile, files, safe_name
 from plugin.storage import migrate
 from plugin.storage.database import open_database
+from tests.pools.threads import some_threads
 
 LIMIT = 1_000_000
 NOTES = NewFile("notes.txt", "user_data")
@@ -37,7 +38,7 @@ class Store:
         url = f"sqlite:///{directory / 'plugin.db'}"
         migrate.prepare(directory, url)
         self.database = open_database(url)
-        self.files = Files(self.folder, LIMIT, self.database, self.clock)
+        self.files = Files(self.folder, LIMIT, self.database, some_threads(), self.clock)
 
     async def keep(self, content: bytes = b"any", new: NewFile = NOTES) -> StoredFile:
         async with self.files.incoming() as file:

@@ -24,6 +24,7 @@ from plugin.operations.documents_nearness import nearest
 from plugin.settings import Settings
 from tests.operations.concepts import Concepts
 from tests.operations.test_documents import CallAs, found, query, store
+from tests.pools.threads import some_threads
 
 DOWN = EngineUnavailable("The engine is being started; try again.")
 
@@ -35,7 +36,7 @@ def embedder() -> Concepts:
 
 @pytest.fixture
 def settings(tmp_path: Path, embedder: Concepts, monkeypatch: pytest.MonkeyPatch) -> Settings:
-    monkeypatch.setattr(services, "open_embedder", lambda _catalog: embedder)
+    monkeypatch.setattr(services, "open_embedder", lambda _catalog, _threads: embedder)
     return Settings(_env_file=None, data_dir=tmp_path, log_level="error")
 
 
@@ -222,7 +223,7 @@ def test_a_service_under_load_ends_with_a_vector_for_each_chunk(
 async def test_a_model_that_fails_is_left_alone_for_a_while(database: AsyncEngine) -> None:
     now = 1000.0
     embedder = Concepts(fails=DOWN)
-    meaning = Meaning(database, embedder, clock=lambda: now, rest=5)
+    meaning = Meaning(database, embedder, some_threads(), clock=lambda: now, rest=5)
     assert await meaning.of_questions(["car"]) == {}
     assert await meaning.of_questions(["car"]) == {}
     assert embedder.asked == ["car"]
@@ -232,7 +233,7 @@ async def test_a_model_that_fails_is_left_alone_for_a_while(database: AsyncEngin
 
 async def test_a_slow_model_is_not_waited_for(database: AsyncEngine) -> None:
     embedder = Concepts(takes=60)
-    meaning = Meaning(database, embedder, patience=0.01)
+    meaning = Meaning(database, embedder, some_threads(), patience=0.01)
     assert await meaning.of_questions(["car", "plums"]) == {}
 
 
@@ -240,14 +241,14 @@ async def test_a_question_that_the_model_refuses_does_not_put_it_to_rest(
     database: AsyncEngine,
 ) -> None:
     too_long = ContextLengthExceeded("Too long.")
-    meaning = Meaning(database, Concepts(longest=20, too_long=too_long))
+    meaning = Meaning(database, Concepts(longest=20, too_long=too_long), some_threads())
     assert await meaning.of_questions(["car " * 20]) == {}
     assert list(await meaning.of_questions(["car"])) == ["car"]
 
 
 async def test_questions_that_cannot_be_read_go_without(database: AsyncEngine) -> None:
     embedder = Concepts()
-    made = await Meaning(database, embedder).of_questions(["car", "车", "plums"])
+    made = await Meaning(database, embedder, some_threads()).of_questions(["car", "车", "plums"])
     assert list(made) == ["car", "plums"]
     assert embedder.asked == ["car", "plums"]
 
@@ -263,7 +264,7 @@ async def test_cosines_are_worked_out_off_the_event_loop(
 
     monkeypatch.setattr(documents_meaning, "nearest", watched)
     async with database.connect() as connection:
-        cosines = await Meaning(database, Concepts()).nearest(
+        cosines = await Meaning(database, Concepts(), some_threads()).nearest(
             connection, "nobody", array("f", [1.0]), (), None
         )
     assert cosines == {}
@@ -274,11 +275,11 @@ async def test_cosines_are_worked_out_off_the_event_loop(
 async def test_without_a_model_or_numpy_words_alone_count(
     database: AsyncEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with open_meaning(database, None) as meaning:
+    async with open_meaning(database, None, some_threads()) as meaning:
         assert meaning is None
-    async with open_meaning(database, Concepts()) as meaning:
+    async with open_meaning(database, Concepts(), some_threads()) as meaning:
         assert meaning is not None
     monkeypatch.setattr(documents_meaning, "find_spec", lambda _name: None)
-    async with open_meaning(database, Concepts()) as meaning:
+    async with open_meaning(database, Concepts(), some_threads()) as meaning:
         assert meaning is None
     assert len(asyncio.all_tasks()) == 1

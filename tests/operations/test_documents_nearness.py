@@ -10,6 +10,7 @@ from plugin.operations import documents_store as store
 from plugin.operations.documents_nearness import Held, Nearness, OddVectorsError, nearest
 from plugin.operations.documents_vectors import Made
 from tests.operations.three_ways import UNKNOWN
+from tests.pools.threads import some_threads
 
 MODEL = "model"
 
@@ -27,7 +28,7 @@ async def held(nearness: Nearness, database: AsyncEngine, caller: str, model: st
 
 
 async def test_they_are_read_once_until_something_changes(database: AsyncEngine) -> None:
-    nearness = Nearness()
+    nearness = Nearness(some_threads())
     await put(database, "ann", {"a": [1, 0], "b": [0, 1]})
     first = await held(nearness, database, "ann")
     assert first.vectors.tolist() == [[0, 1], [1, 0]]  # the newest first
@@ -44,7 +45,7 @@ async def test_no_more_is_held_than_allowed(database: AsyncEngine) -> None:
     for caller in ("ann", "bob", "cid"):
         await put(database, caller, {str(number): [1, 0] for number in range(10)})
     each = 10 * (8 + 2 * 4)
-    nearness = Nearness(most=2 * each)
+    nearness = Nearness(some_threads(), most=2 * each)
     ann = await held(nearness, database, "ann")
     await held(nearness, database, "bob")
     assert await held(nearness, database, "ann") is ann  # used last, so bob's go
@@ -55,15 +56,15 @@ async def test_no_more_is_held_than_allowed(database: AsyncEngine) -> None:
 
 async def test_of_too_many_the_newest_are_held(database: AsyncEngine) -> None:
     await put(database, "ann", {str(number): [1, 0] for number in range(300)})
-    few = await held(Nearness(most=8), database, "ann")
-    everything = await held(Nearness(), database, "ann")
+    few = await held(Nearness(some_threads(), most=8), database, "ann")
+    everything = await held(Nearness(some_threads()), database, "ann")
     assert few.serials.tolist() == everything.serials.tolist()[: len(few.serials)]
     assert len(few.serials) < len(everything.serials) == 300
 
 
 async def test_the_nearest_and_those_asked_for_have_a_cosine(database: AsyncEngine) -> None:
     await put(database, "ann", {"a": [1, 0], "b": [0.6, 0.8], "c": [0, 1], "d": [-1, 0]})
-    all_of_them = await held(Nearness(), database, "ann")
+    all_of_them = await held(Nearness(some_threads()), database, "ann")
     d, c, b, a = all_of_them.serials.tolist()
     question = array("f", [1, 0])
 
@@ -85,4 +86,4 @@ async def test_the_nearest_and_those_asked_for_have_a_cosine(database: AsyncEngi
 async def test_vectors_of_two_lengths_are_not_compared(database: AsyncEngine) -> None:
     await put(database, "ann", {"a": [1, 0], "b": [1, 0, 0]})
     with pytest.raises(OddVectorsError):
-        await held(Nearness(), database, "ann")
+        await held(Nearness(some_threads()), database, "ann")

@@ -21,6 +21,7 @@ from plugin.outbound.client import GuardedClient
 from plugin.storage import migrate
 from plugin.storage.database import open_database
 from tests.operations.function_library import DEPTH, Question
+from tests.pools.threads import some_threads
 
 WAYS = ("words", "vectors", "both")
 CALLER = "key_reader"
@@ -34,7 +35,7 @@ async def embedded(state: Path) -> AsyncIterator[Embedder]:
     async with GuardedClient(allow_loopback=True) as client:
         engine = Llama(Link(StateFile(state), client, at_once=8))
         [model] = [one for one in embedded_models(4096) if one.id == VECTOR_MODEL]
-        yield CatalogEmbedder(Answering(DEFAULT, model, engine))
+        yield CatalogEmbedder(Answering(DEFAULT, model, engine), some_threads())
 
 
 class Library:
@@ -82,6 +83,6 @@ async def library(directory: Path, state: Path) -> AsyncIterator[Library]:
     database = open_database(url)
     try:
         async with embedded(state) as embedder:
-            yield Library(database, Meaning(database, embedder, patience=30))
+            yield Library(database, Meaning(database, embedder, some_threads(), patience=30))
     finally:
         await database.dispose()

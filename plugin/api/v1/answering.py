@@ -10,7 +10,8 @@ from starlette.requests import ClientDisconnect
 from starlette.types import Receive
 
 from plugin.api.middleware import CALLER_LEFT, Exchange
-from plugin.api.v1.sse import EventStream, close, left
+from plugin.api.v1.sse import EventStream, close
+from plugin.api.waiting import left
 from plugin.engines.catalog import Answering, Catalog
 from plugin.engines.engine import Ask, Events, Upload, Whole
 from plugin.gate.prices import Bound, bound

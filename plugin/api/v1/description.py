@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache
 from http import HTTPStatus
 from typing import Any
 
@@ -20,6 +19,7 @@ from plugin.api.v1.images import ImageEditRequest, ImageEvent
 from plugin.api.v1.replies import ChatCompletionChunk, ErrorBody
 from plugin.api.v1.rules import SCHEMAS, SET_OF, SETS, Rule
 from plugin.operations import Access, access_of
+from plugin.pools.threads import Threads
 
 PATH = "/v1/openapi.json"
 
@@ -87,16 +87,21 @@ def build(routers: Sequence[APIRouter], *, title: str, server: str, version: str
 def router(make: Callable[[], Mapping[str, Any]]) -> APIRouter:
     """The door of the document that `make` gives: asked once, when somebody wants it first.
 
-    Few do, and writing it takes longer than all else at the start.
+    Few do, and writing it takes longer than all else at the start. Requests that come meanwhile
+    wait for the same thread.
     """
     door = APIRouter()
+    writing: asyncio.Task[cached.Document] | None = None
 
-    @cache
     def document() -> cached.Document:
         return cached.Document(write(make()), "application/json")
 
     async def send(request: Request) -> Response:
-        return await (await asyncio.to_thread(document)).send(request)
+        nonlocal writing
+        if writing is None or (writing.done() and (writing.cancelled() or writing.exception())):
+            threads: Threads = request.app.state.services.pools.metrics
+            writing = asyncio.create_task(threads.run(document))
+        return await (await asyncio.shield(writing)).send(request)
 
     door.add_api_route(PATH, send, methods=["GET", "HEAD"], include_in_schema=False)
     return door

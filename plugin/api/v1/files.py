@@ -1,6 +1,5 @@
 """`/v1/files`: upload, list, retrieve, read and delete."""
 
-import asyncio
 from typing import Annotated, Any, BinaryIO, Literal
 from urllib.parse import quote
 
@@ -12,7 +11,8 @@ from starlette.types import Receive, Scope, Send
 from plugin.api.v1.multipart import FormReader, read_form
 from plugin.errors import InvalidRequest, NotFound
 from plugin.gpt.files import PURPOSES, Files, NewFile, Page, StoredFile
-from plugin.operations import CurrentCaller, QueryArguments, operation
+from plugin.operations import CurrentCaller, Pools, QueryArguments, operation
+from plugin.pools.threads import Threads
 
 router = APIRouter(prefix="/v1/files", tags=["files"])
 
@@ -101,12 +101,13 @@ class ListFiles(QueryArguments):
     openapi_extra=_FORM,
 )
 @operation(scope="files:write")
-async def create_file(request: Request, caller: CurrentCaller) -> FileObject:
+async def create_file(request: Request, caller: CurrentCaller, pools: Pools) -> FileObject:
     """Upload a file. Lines of JSON for fine-tune and batch are checked before it is kept."""
-    async with _files(request).incoming() as incoming:
+    files = _files(request)
+    async with pools.uploads.turn(), files.incoming() as incoming:
         form = FormReader(request.headers.get("content-type", ""), ("file",), incoming.write)
-        await read_form(request, form)
-        return _written(await _files(request).add(caller.id, _new_file(form), incoming))
+        await read_form(request, form, files.threads)
+        return _written(await files.add(caller.id, _new_file(form), incoming))
 
 
 @router.get("", operation_id="list_files", summary="List files", response_model_exclude_none=True)
@@ -147,7 +148,8 @@ async def retrieve_file(file_id: FileId, request: Request, caller: CurrentCaller
 @operation(scope="files:read", raises=(NotFound,))
 async def download_file(file_id: FileId, request: Request, caller: CurrentCaller) -> Response:
     """The bytes of a file, as they came."""
-    return _Content(*await _files(request).open(caller.id, file_id))
+    files = _files(request)
+    return _Content(*await files.open(caller.id, file_id), files.threads)
 
 
 @router.delete("/{file_id}", operation_id="delete_file", summary="Delete a file")
@@ -163,7 +165,7 @@ class _Content(Response):
 
     media_type = "application/octet-stream"
 
-    def __init__(self, stored: StoredFile, content: BinaryIO) -> None:
+    def __init__(self, stored: StoredFile, content: BinaryIO, threads: Threads) -> None:
         plain = stored.filename.encode("ascii", "replace").decode().replace('"', "'")
         disposition = f'attachment; filename="{plain.replace(chr(92), "_")}"'
         if plain != stored.filename:
@@ -177,6 +179,7 @@ class _Content(Response):
             }
         )
         self._content = content
+        self._threads = threads
 
     async def __call__(self, scope: Scope, _receive: Receive, send: Send) -> None:
         with self._content as content:
@@ -184,7 +187,7 @@ class _Content(Response):
             await send(start)
             piece = b"" if scope["method"] == "HEAD" else b"more"
             while piece:
-                piece = await asyncio.to_thread(content.read, _PIECE)
+                piece = await self._threads.run(content.read, _PIECE)
                 message = {"type": "http.response.body", "body": piece, "more_body": bool(piece)}
                 await send(message)
 

@@ -1,6 +1,5 @@
 """`/v1/images`: made by an image model of an upstream, for there is none on this machine."""
 
-import asyncio
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Annotated, Any, Literal
@@ -16,6 +15,7 @@ from plugin.engines.catalog import Catalog
 from plugin.engines.engine import Upload
 from plugin.errors import InvalidRequest, NotOffered
 from plugin.operations import operation
+from plugin.pools.opening import Pools
 
 router = APIRouter(prefix="/v1/images", tags=["images"])
 
@@ -144,9 +144,9 @@ async def create_image_edit(request: Request) -> Response:
     """Change images by a text. An image model of an upstream answers; without one it is a 501."""
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != _JSON:
         return await _with_images(request, "images/edits", needs_prompt=True)
-    content = await request.body()
+    content = await _content(request)
     with _named():
-        body = await asyncio.to_thread(ImageEditRequest.model_validate_json, content)
+        body = await _pools(request).files.run(ImageEditRequest.model_validate_json, content)
     given = await body.given(request) | {"model": _model(request, body.model)}
     return await answer(request, "images/edits", given, unknown=body.unknown)
 
@@ -163,11 +163,21 @@ async def create_image_variation(request: Request) -> Response:
     return await _with_images(request, "images/variations", needs_prompt=False)
 
 
+def _pools(request: Request) -> Pools:
+    pools: Pools = request.app.state.services.pools
+    return pools
+
+
+async def _content(request: Request) -> bytes:
+    async with _pools(request).uploads.turn():
+        return await request.body()
+
+
 async def _with_images(request: Request, path: str, *, needs_prompt: bool) -> Response:
     content_type = request.headers.get("content-type", "")
     form = FormReader(content_type, ("image", "image[]", "mask"), lambda _: None)
-    content = await request.body()
-    await asyncio.to_thread(form.feed, content)
+    content = await _content(request)
+    await _pools(request).files.run(form.feed, content)
     form.finish()
     if not any(name in {"image", "image[]"} for name, _ in form.uploads):
         raise InvalidRequest("`image` is missing; send at least one file of it.", param="image")

@@ -1,6 +1,5 @@
 """Multipart forms, read as they come: fields are kept, the bytes of files are handed on."""
 
-import asyncio
 from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING
 
@@ -9,6 +8,7 @@ from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
 from plugin.errors import InvalidRequest, UnsupportedMediaType
+from plugin.pools.threads import Threads
 
 if TYPE_CHECKING:
     from python_multipart.multipart import MultipartCallbacks
@@ -117,17 +117,17 @@ class FormReader:
         self._complete = True
 
 
-async def read_form(request: Request, form: FormReader) -> None:
-    """Read the whole body of a request into `form`, which works in a thread."""
+async def read_form(request: Request, form: FormReader, threads: Threads) -> None:
+    """Read the whole body of a request into `form`, which works in one of `threads`."""
     held: list[bytes] = []
     size = 0
     async for piece in request.stream():
         held.append(piece)
         size += len(piece)
         if size >= _AT_ONCE:
-            await asyncio.to_thread(form.feed, b"".join(held))
+            await threads.run(form.feed, b"".join(held))
             held, size = [], 0
-    await asyncio.to_thread(form.feed, b"".join(held))
+    await threads.run(form.feed, b"".join(held))
     form.finish()
 
 

@@ -10,6 +10,7 @@ from starlette.types import Receive, Scope, Send
 
 from plugin.api.exception_handlers import problem
 from plugin.api.middleware import BROKEN_OFF, CALLER_LEFT, Exchange
+from plugin.api.waiting import left
 from plugin.errors import EngineUnavailable
 
 _HEADERS = {
@@ -144,12 +145,6 @@ async def close(pieces: AsyncIterator[bytes]) -> None:
     if closing is not None:
         with suppress(RuntimeError):  # it has been stopped already
             await closing()
-
-
-async def left(receive: Receive) -> None:
-    """Return when the caller has gone; its body has been read by then."""
-    while (await receive())["type"] != "http.disconnect":
-        pass
 
 
 def _stopping() -> EngineUnavailable:

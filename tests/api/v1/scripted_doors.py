@@ -19,6 +19,7 @@ from plugin.engines.catalog import Catalog, Model
 from plugin.engines.engine import Engine
 from plugin.engines.scripted import Scripted
 from tests.conftest import Records, Reply, authenticate
+from tests.pools.threads import some_pools
 
 ROUTERS: Sequence[APIRouter] = (
     chat.router,
@@ -80,7 +81,7 @@ class Doors:
         self.records = Records()
         self._inner, table = _application()
         catalog = Catalog([(model, self.engine) for model in MODELS], ALIASES)
-        self._services = SimpleNamespace(catalog=catalog)
+        self._services = SimpleNamespace(catalog=catalog, pools=some_pools())
         gateway = Gateway(self._inner, table, authenticate, admit)
         self.app = RequestLog(BodyLimit(gateway, limit), self.records, time.perf_counter)
 

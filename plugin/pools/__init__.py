@@ -1,0 +1,1 @@
+"""What is scarce in a worker and bounded for each caller: threads, connections, heavy work."""
