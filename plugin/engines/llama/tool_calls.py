@@ -32,10 +32,16 @@ _LARGE = 20_000
 class ToolCaller:
     """Turns requests with tools into calls; one for all requests of a process."""
 
-    def __init__(self, link: Link, *, adapter: int | None = None) -> None:
+    def __init__(
+        self, link: Link, *, adapter: int | None = None, router: ToolRouter | None = None
+    ) -> None:
         self._link = link
         self._adapter = adapter
-        self._router = ToolRouter(link)
+        self._router = router or ToolRouter(link)
+
+    def through(self, link: Link) -> "ToolCaller":
+        """Return the same, asking through `link`."""
+        return ToolCaller(link, adapter=self._adapter, router=self._router.through(link))
 
     async def turn(self, ask: ChatAsk) -> AsyncGenerator[Delta] | None:
         """The calls that a request leads to; None where no tool is called.
