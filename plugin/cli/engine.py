@@ -47,7 +47,7 @@ def engine(
 
 
 def options(settings: "Settings", ports: tuple[int, int] = (0, 0), *, spare: int = 0) -> "Options":
-    """How the settings want the engine to be run, with `spare` slots beyond those of the setting."""
+    """How the settings want the engine to be run, with `spare` slots more than they say."""
     from plugin.engines.llama.models import places
     from plugin.engines.llama.process import Options
 

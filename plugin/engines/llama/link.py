@@ -36,8 +36,9 @@ class Link:
     """Asks the engine that `state` describes; used by every request of one process.
 
     What is decoded holds a place of its server's queue in `queues`, from before it is sent until it
-    has ended; `caller` is whose place that is. While the engine starts, requests wait for it, `patience` seconds from the
-    moment that it was first missed; after that, and when it will not come, they fail at once.
+    has ended; `caller` is whose place that is. While the engine starts, requests wait for it,
+    `patience` seconds from the moment that it was first missed; after that, and when it will not
+    come, they fail at once.
     """
 
     def __init__(

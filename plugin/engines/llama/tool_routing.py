@@ -94,11 +94,7 @@ class ToolRouter:
         self._link = link
         self._kept = kept
         self._by = by or Thresholds()
-        self._vectors = OrderedDict() if vectors is None else vectors
-
-    def through(self, link: Link) -> "ToolRouter":
-        """Return the same, with the same vectors, asking through `link`."""
-        return ToolRouter(link, kept=self._kept, by=self._by, vectors=self._vectors)
+        self._vectors = Vectors() if vectors is None else vectors
 
     async def wanted(
         self, message: str, tools: Sequence[Tool], *, required: bool, parallel: bool
