@@ -50,12 +50,12 @@ class LocalPlaces:
         self._held: dict[str, int] = {}
 
     def take(self, waiting: Iterable[tuple[str, int]]) -> str | None:
-        """Take a place for the key that holds the fewest; of several, for the one before."""
+        """Take a place for the key that holds the fewest; of several, that waits longest."""
         held = self._held
-        key = min((key for key, _ in waiting), key=lambda key: held.get(key, 0), default=None)
-        if key is None or not may_take(held.get(key, 0), self._free, self._share):
+        mine, _, key = min([(held.get(key, 0), since, key) for key, since in waiting])
+        if not may_take(mine, self._free, self._share):
             return None
-        held[key] = held.get(key, 0) + 1
+        held[key] = mine + 1
         self._free -= 1
         return key
 
