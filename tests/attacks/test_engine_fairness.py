@@ -12,18 +12,16 @@ from tests.clients.gpt_service import GptService, serving_gpt
 from tests.journeys.running import new_key
 
 CHATS, CHOICES, TOKENS = 20, 8, 1000
-ASKED = 6
+ASKED = 4
 PATIENCE = 10.0
 """Seconds: twice the promise, for a machine that does something else besides."""
 
 SHORT = {"model": "gpt-4", "messages": [{"role": "user", "content": "Say hello."}], "max_tokens": 4}
 
 
-@pytest.fixture(scope="module", params=["1", "2"])
-def gpt(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[GptService]:
-    settings = {"PLUGIN_WORKERS": request.param}
+@pytest.fixture(scope="module")
+def gpt(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GptService]:
+    settings = {"PLUGIN_WORKERS": "2"}
     with serving_gpt(tmp_path_factory.mktemp("fairness"), settings) as service:
         yield service
 
