@@ -28,6 +28,9 @@ class Places(Protocol):
     def leave(self) -> None:
         """Record that no key waits here any more."""
 
+    def changed(self) -> bool:
+        """Return whether another process did something since `take` found no place."""
+
     def repair(self) -> None:
         """Return the places of workers that died."""
 
@@ -70,6 +73,10 @@ class LocalPlaces:
 
     def leave(self) -> None:
         """Do nothing: no other process looks."""
+
+    def changed(self) -> bool:
+        """Return False: no other process takes these places."""
+        return False
 
     def repair(self) -> None:
         """Do nothing: these places die with their process."""
@@ -114,10 +121,16 @@ class FairQueue:
         return self._waiting
 
     def close(self) -> None:
-        """Stop looking for places."""
+        """Stop looking for places, and cancel the requests that wait."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+        lines, self._lines = self._lines, {}
+        self._since.clear()
+        self._waiting = 0
+        for line in lines.values():
+            for turn in line:
+                turn.cancel()
 
     def take(self, key: str) -> bool:
         """Take a place at once if no other request waits and one is free for `key`."""
@@ -198,10 +211,15 @@ class FairQueue:
 
     def _look_now(self) -> None:
         self._timer = None
+        if not self._lines:
+            return
         self._looks += 1
-        if self._lines and self._looks % _REPAIR == 0:
+        if self._looks % _REPAIR == 0:
             self._places.repair()
-        self._serve()
+        if self._places.changed():
+            self._serve()
+        else:
+            self._look_later()
 
 
 _REPAIR = 50

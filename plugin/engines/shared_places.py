@@ -18,15 +18,17 @@ from typing import Protocol
 
 from plugin.engines.fair_queue import may_take
 
-_MAGIC = 0x316567616C706770
+_MAGIC = 0x326567616C706770
 _CELLS, _ROWS, _TURNS = 96, 256, 4096
 _ROW = 8
 """Words of a row: four of the name, then key, since when it waits, and when it last looked."""
 _KEY, _SINCE, _LOOKED = 4, 5, 6
 
-_FLAGS = 8
+_CHANGES = 1
+"""Word that counts what may give a waiting key its turn."""
+_FLAGS = 16
 """Byte where the flags begin: for each row, whether a key waits there."""
-_CELL_AT = 1 + _ROWS // 8
+_CELL_AT = 2 + _ROWS // 8
 _ROW_AT = _CELL_AT + 2 * _CELLS
 _TURN_AT = _ROW_AT + _ROW * _ROWS
 _SIZE = 8 * (_TURN_AT + _TURNS)
@@ -64,6 +66,7 @@ class SharedPlaces:
         self._share = share
         self._worker = worker
         self._closed = False
+        self._seen = 0
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         with self._locked():
@@ -92,6 +95,7 @@ class SharedPlaces:
     def take(self, waiting: Iterable[tuple[str, int]]) -> str | None:
         """Take a place for the key that holds the fewest; of several, that waits longest."""
         with self._locked():
+            self._seen = self._words[_CHANGES]
             now = time.monotonic_ns()
             held, empty = self._held()
             free = self._total - sum(held.values())
@@ -113,11 +117,20 @@ class SharedPlaces:
             for at in range(_CELL_AT, _ROW_AT, 2):
                 if words[at] == owner and words[at + 1] == number:
                     words[at] = 0
+                    words[_CHANGES] += 1
                     return
 
     def leave(self) -> None:
         """Record that no key waits in this worker."""
-        self._memory[_FLAGS + self._row] = 0
+        if self._memory[_FLAGS + self._row]:
+            with self._locked():
+                self._memory[_FLAGS + self._row] = 0
+                self._words[_CHANGES] += 1
+
+    def changed(self) -> bool:
+        """Return whether a place may be free by now, and say that this worker still looks."""
+        self._words[_ROW_AT + self._row * _ROW + _LOOKED] = time.monotonic_ns()
+        return self._words[_CHANGES] != self._seen or self._others_wait()
 
     def repair(self) -> None:
         """Return the places of workers that died."""
@@ -172,6 +185,13 @@ class SharedPlaces:
             at = self._memory.find(b"\1", at + 1, _FLAGS + _ROWS)
         return count
 
+    def _others_wait(self) -> bool:
+        own = _FLAGS + self._row
+        return (
+            self._memory.find(b"\1", _FLAGS, own) >= 0
+            or self._memory.find(b"\1", own + 1, _FLAGS + _ROWS) >= 0
+        )
+
     def _hold(self, at: int, key: str, now: int) -> None:
         number = _number(key)
         self._words[at + 1] = number
@@ -197,6 +217,7 @@ class SharedPlaces:
             if self._words[at] == row + 1:
                 self._words[at] = 0
         self._memory[_FLAGS + row] = 0
+        self._words[_CHANGES] += 1
         begin = 8 * (_ROW_AT + row * _ROW)
         self._memory[begin : begin + 8 * _ROW] = bytes(8 * _ROW)
 

@@ -194,6 +194,17 @@ async def test_a_caller_who_leaves_as_its_turn_comes_passes_it_on() -> None:
     assert room.queue.take("d")
 
 
+async def test_a_queue_that_closes_keeps_no_request_waiting() -> None:
+    room = local(1, share=1)
+    first, second = room.arrive("a"), room.arrive("b")
+    await settled()
+    room.queue.close()
+    await settled()
+    assert second.cancelled()
+    room.finish(0)
+    await first
+
+
 async def test_the_line_is_bounded_and_a_key_has_half_of_it() -> None:
     room = local(1, share=1, most=8)
     for _ in range(5):
