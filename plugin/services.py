@@ -4,7 +4,7 @@ import asyncio
 import os
 import time
 from collections.abc import AsyncIterator, Callable, Collection, Container
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, closing, suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
@@ -28,6 +28,8 @@ from plugin.engines.engine import Engine
 from plugin.engines.fallback import engines_of
 from plugin.engines.llama.engine import Llama, embedded_models
 from plugin.engines.llama.link import Link
+from plugin.engines.llama.queues import DIRECTORY as QUEUES
+from plugin.engines.llama.queues import open_queues
 from plugin.engines.llama.state import FILE, StateFile
 from plugin.engines.upstream import Address, Upstream
 from plugin.errors import CannotRun
@@ -38,6 +40,7 @@ from plugin.gate.bookkeeping import open_books
 from plugin.gate.decisions import DIRECTORY, Decisions
 from plugin.gate.figures import Figures
 from plugin.gate.gate import Gate
+from plugin.gate.holder import Holder
 from plugin.gate.idempotency import Idempotency
 from plugin.gate.journal import Journal
 from plugin.gate.ledger_reader import LedgerReader
@@ -295,7 +298,9 @@ async def _open_upstreams(
         client = GuardedClient(trusted=(given.base_url,), limits=limits)
         await stack.enter_async_context(client)
         key = None if given.api_key is None else given.api_key.get_secret_value()
-        address = Address(given.name, given.base_url, key, given.timeout, given.retries)
+        address = Address(
+            given.name, given.base_url, key, given.timeout, given.retries, given.concurrency
+        )
         upstream = Upstream(address, client, time.monotonic)
         for model in given.models:
             served.append((Model(owned_by=given.name, **model.model_dump()), upstream))
@@ -306,7 +311,9 @@ async def _open_embedded(
     stack: AsyncExitStack, settings: Settings, state: StateFile
 ) -> list[tuple[Model, Engine]]:
     client = await stack.enter_async_context(GuardedClient(allow_loopback=True))
-    engine = Llama(Link(state, client, at_once=2 * settings.engine_slots))
+    worker = stack.enter_context(closing(Holder(settings.data_dir / "holders")))
+    queues = open_queues(settings.data_dir / QUEUES, worker, settings.engine_slots)
+    engine = Llama(Link(state, client, queues=stack.enter_context(queues)))
     return [(model, engine) for model in embedded_models(settings.engine_context)]
 
 

@@ -46,15 +46,15 @@ def engine(
     _alone(port)
 
 
-def options(settings: "Settings", ports: tuple[int, int] = (0, 0)) -> "Options":
-    """How the settings want the engine to be run."""
+def options(settings: "Settings", ports: tuple[int, int] = (0, 0), *, spare: int = 0) -> "Options":
+    """How the settings want the engine to be run, with `spare` slots more than they say."""
     from plugin.engines.llama.models import places
     from plugin.engines.llama.process import Options
 
     return Options(
         places(settings.model_dir, settings.data_dir),
         settings.engine_threads,
-        settings.engine_slots,
+        settings.engine_slots + spare,
         settings.engine_context,
         ports,
     )

@@ -46,8 +46,9 @@ class EngineBeside:
         wanted = None
         if settings.engine != "none":
             from plugin.cli.engine import options
+            from plugin.engines.llama.queues import SPARE
 
-            wanted = options(settings)
+            wanted = options(settings, spare=SPARE)
         if wanted == self._options:
             return
         self.stop()

@@ -24,7 +24,9 @@ class Ask:
     `path` is the endpoint below `/v1/` (`chat/completions`). `body` is the JSON object that came,
     without the members that were null; it still says `requested`, the caller's name of the model,
     which the reply carries too. `model` is the engine's own name of it. `unknown` are the members
-    of `body` that the GPT API does not know: for an engine to honour or to refuse.
+    of `body` that the GPT API does not know: for an engine to honour or to refuse. `caller` is the
+    id of the caller, whose requests share one place in each engine's queue; empty for work that the
+    service does on its own account.
     """
 
     path: str
@@ -33,6 +35,7 @@ class Ask:
     model: str
     unknown: tuple[str, ...] = ()
     upload: Upload | None = None
+    caller: str = ""
 
     @property
     def stream(self) -> bool:

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from plugin.engines import upstream_errors
 from plugin.engines.engine import JSON, Ask, Events, Whole
+from plugin.engines.fair_queue import FairQueue, LocalPlaces, Place
 from plugin.engines.retries import MOST_PATIENT, RetryBudget, Waits
 from plugin.engines.upstream_answer import Edited, finished, unpacked, whole
 from plugin.engines.upstream_errors import CallFailed
@@ -31,7 +32,8 @@ _EVENTS, _WHOLE = (b"accept", b"text/event-stream"), (b"accept", JSON.encode())
 class Address:
     """Where an upstream is and how it is treated; times in seconds.
 
-    `timeout` is for the whole of an answer, or between two pieces of a stream.
+    `timeout` is for the whole of an answer, or between two pieces of a stream. At most
+    `concurrency` requests are with it at a time.
     """
 
     name: str
@@ -39,6 +41,7 @@ class Address:
     key: str | None = field(default=None, repr=False)
     timeout: float = 120.0
     retries: int = 2
+    concurrency: int = 1_000
 
 
 class Upstream:
@@ -57,6 +60,7 @@ class Upstream:
         self._client = client
         self._waits = waits or Waits()
         self._budget = RetryBudget()
+        self._queue = FairQueue(LocalPlaces(address.concurrency, share=1))
         self._path = urlsplit(address.base_url).path.rstrip("/")
         self._headers = _headers(address.key)
         self._whole_pace = Pace(address.timeout, address.timeout)
@@ -121,14 +125,22 @@ class Upstream:
         return sending.adds_usage and status == _BAD_REQUEST and "stream_options" in said
 
     async def _once(self, ask: Ask, sending: Sending) -> Whole | Events:
+        place = self._queue.place(ask.caller)
+        if ask.stream:
+            return await self._events(ask, sending, place)
+        async with place:
+            return await self._whole(ask, sending)
+
+    def _watch(self) -> Watch:
+        """Raises `CallFailed` while the address is not asked."""
         ticket = self.breaker.enter()
         if ticket is None:
             raise upstream_errors.resting(self.name, self.breaker.wait)
-        watch = Watch(self.name, self.breaker, ticket)
-        return await (self._events if ask.stream else self._whole)(ask, sending, watch)
+        return Watch(self.name, self.breaker, ticket)
 
-    async def _whole(self, ask: Ask, sending: Sending, watch: Watch) -> Whole:
+    async def _whole(self, ask: Ask, sending: Sending) -> Whole:
         usage = Usage()
+        watch = self._watch()
         with watch.over():
             async with self._open(ask, sending) as answer:
                 await self._check(answer, watch)
@@ -137,10 +149,12 @@ class Upstream:
         watch.succeeded()
         return Whole(body, usage, self._answered_by(ask))
 
-    async def _events(self, ask: Ask, sending: Sending, watch: Watch) -> Events:
+    async def _events(self, ask: Ask, sending: Sending, place: Place) -> Events:
         usage = Usage()
         edited = Edited(ask.requested, usage, self.name, drops_usage=sending.adds_usage)
         async with AsyncExitStack() as stack:
+            await stack.enter_async_context(place)
+            watch = self._watch()
             with watch.over():
                 answer = await stack.enter_async_context(self._open(ask, sending))
                 await self._check(answer, watch)

@@ -21,14 +21,16 @@ _OWN = frozenset({"input", "instruction", "stream", "user"})
 """Members that a chat request does not know, or that mean nothing to an edit."""
 
 
-async def edit(found: Answering, given: Mapping[str, Any], unknown: tuple[str, ...] = ()) -> Whole:
-    """Apply `given["instruction"]` to `given["input"]`, `given["n"]` times.
+async def edit(
+    found: Answering, given: Mapping[str, Any], unknown: tuple[str, ...] = (), caller: str = ""
+) -> Whole:
+    """Apply `given["instruction"]` to `given["input"]`, `given["n"]` times, for `caller`.
 
     Raises what the engine raises, and `EngineUnavailable` for an answer that cannot be read.
     """
     rest = {name: value for name, value in given.items() if name not in _OWN}
     body = {**rest, "messages": _messages(given["instruction"], given.get("input") or "")}
-    ask = Ask("chat/completions", body, found.requested, found.model.id, unknown)
+    ask = Ask("chat/completions", body, found.requested, found.model.id, unknown, caller=caller)
     try:
         answer = await found.engine.answer(ask)
     except ContextLengthExceeded as error:

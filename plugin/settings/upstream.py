@@ -29,7 +29,8 @@ class UpstreamModel(BaseModel):
 class Upstream(BaseModel):
     """Where it is, what it is asked for, and how patient we are with it.
 
-    `timeout` is in seconds: for the whole of an answer, or between two pieces of a stream.
+    `timeout` is in seconds: for the whole of an answer, or between two pieces of a stream. A worker
+    has at most `concurrency` requests with it at a time, and at most half of them for one caller.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
@@ -41,6 +42,7 @@ class Upstream(BaseModel):
     timeout: float = Field(default=120.0, gt=0, le=3_600)
     connect_timeout: float = Field(default=4.0, gt=0, le=60)
     retries: int = Field(default=2, ge=0, le=10)
+    concurrency: int = Field(default=1_000, ge=1, le=100_000)
 
     @field_validator("base_url")
     @classmethod

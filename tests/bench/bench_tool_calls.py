@@ -19,6 +19,7 @@ from plugin.engines.llama.state import StateFile
 from plugin.engines.llama.tool_routing import ToolRouter
 from plugin.outbound.client import GuardedClient
 from tests.engines.llama.schemas import as_tool, bfcl
+from tests.engines.llama.stand_in import queues
 from tests.engines.llama.tool_cases import CHINESE, CHINESE_NO_TOOL, ENGLISH, NO_TOOL, SEVERAL
 
 Calls = list[tuple[str, Any]]
@@ -85,7 +86,7 @@ async def routed(router: ToolRouter, row: dict[str, Any]) -> list[str]:
 
 async def main(state: Path) -> None:
     async with GuardedClient(allow_loopback=True) as client:
-        link = Link(StateFile(state), client, at_once=4)
+        link = Link(StateFile(state), client, queues=queues(4))
         await own(Llama(link))
         await foreign(ToolRouter(link))
 

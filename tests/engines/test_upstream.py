@@ -2,6 +2,7 @@ import asyncio
 import gzip
 import json
 import zlib
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -318,3 +319,23 @@ async def test_the_usage_is_the_upstreams_count() -> None:
     ):
         assert counts(await answered(far, ask())) == (0, 0)
         assert counts(await answered(far, ask())) == (0, 0)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_slow_calls_of_one_caller_do_not_hold_up_another(*, stream: bool) -> None:
+    async with (
+        upstream(hangs, hangs, whole(reply())) as there,
+        engine(there.url, concurrency=4) as far,
+    ):
+        slow = [replace(ask(stream=stream), caller="attacker") for _ in range(9)]
+        asking = [asyncio.create_task(far.answer(one)) for one in slow]
+        await there.asked.wait()
+        await asyncio.sleep(0.2)
+        assert len(there.requests) == 2
+        await answered(far, replace(ask(), caller="victim"))
+        assert len(there.requests) == 3
+        for task in asking:
+            task.cancel()
+        await asyncio.gather(*asking, return_exceptions=True)
+        for _ in range(4):  # nothing is held any more
+            await answered(far, replace(ask(), caller="victim"))

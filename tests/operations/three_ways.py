@@ -20,6 +20,7 @@ from plugin.operations.resources import Embedder
 from plugin.outbound.client import GuardedClient
 from plugin.storage import migrate
 from plugin.storage.database import open_database
+from tests.engines.llama.stand_in import queues
 from tests.operations.function_library import DEPTH, Question
 from tests.pools.threads import some_threads
 
@@ -33,7 +34,7 @@ UNKNOWN = dict.fromkeys(("title", "source", "source_id", "url", "author", "creat
 async def embedded(state: Path) -> AsyncIterator[Embedder]:
     """Vectors by the embedded engine that runs."""
     async with GuardedClient(allow_loopback=True) as client:
-        engine = Llama(Link(StateFile(state), client, at_once=8))
+        engine = Llama(Link(StateFile(state), client, queues=queues(8)))
         [model] = [one for one in embedded_models(4096) if one.id == VECTOR_MODEL]
         yield CatalogEmbedder(Answering(DEFAULT, model, engine), some_threads())
 

@@ -12,6 +12,7 @@ from starlette.types import Receive
 from plugin.api.middleware import CALLER_LEFT, Exchange
 from plugin.api.v1.sse import EventStream, close
 from plugin.api.waiting import left
+from plugin.auth.caller import Caller
 from plugin.engines.catalog import Answering, Catalog
 from plugin.engines.engine import Ask, Events, Upload, Whole
 from plugin.gate.prices import Bound, bound
@@ -39,8 +40,10 @@ async def answer(
     """Answer `body`, which has passed its wire model, by the engine of `body["model"]`."""
     given = {name: value for name, value in body.items() if value is not None}
 
+    caller: Caller = request.scope["plugin.caller"]
+
     def work(found: Answering) -> Awaitable[Whole | Events]:
-        ask = Ask(path, given, found.requested, found.model.id, unknown, upload)
+        ask = Ask(path, given, found.requested, found.model.id, unknown, upload, caller.id)
         return found.engine.answer(ask)
 
     return await answer_by(request, given, work)

@@ -10,6 +10,7 @@ from plugin.api.v1.answering import answer_by
 from plugin.api.v1.described import answers
 from plugin.api.v1.replies import Edit
 from plugin.api.v1.wire import Body, Choices, MayNameModel, NamesModel, Temperature, TopP
+from plugin.auth.caller import Caller
 from plugin.gpt.edits import edit
 from plugin.operations import operation
 
@@ -72,4 +73,6 @@ async def create_engine_edit(engine: str, body: EngineEditRequest, request: Requ
 
 async def _answer(request: Request, given: dict[str, Any], unknown: tuple[str, ...]) -> Response:
     kept = {name: value for name, value in given.items() if value is not None}
-    return await answer_by(request, kept, partial(edit, given=kept, unknown=unknown))
+    caller: Caller = request.scope["plugin.caller"]
+    work = partial(edit, given=kept, unknown=unknown, caller=caller.id)
+    return await answer_by(request, kept, work)

@@ -2,6 +2,7 @@
 
 from plugin.engines.catalog import Model
 from plugin.engines.engine import Ask, Events, Whole
+from plugin.engines.llama.caller_link import CallerLink
 from plugin.engines.llama.chat import chat
 from plugin.engines.llama.chat_request import refuse_unknown
 from plugin.engines.llama.completions import complete
@@ -53,12 +54,13 @@ class Llama:
     async def answer(self, ask: Ask) -> Whole | Events:
         """Carry out a request; raises as `Engine` says."""
         self._check(ask)
+        link = CallerLink(self._link, ask.caller)
         answered_by = f"{ask.model}; engine=embedded"
         if ask.path == "chat/completions":
-            return await chat(self._link, self._tools, ask, _FINGERPRINT, answered_by)
+            return await chat(link, self._tools.through(link), ask, _FINGERPRINT, answered_by)
         if ask.path == "completions":
-            return await complete(self._link, ask, _FINGERPRINT, answered_by)
-        return await embed(self._link, ask, answered_by)
+            return await complete(link, ask, _FINGERPRINT, answered_by)
+        return await embed(link, ask, answered_by)
 
     def _check(self, ask: Ask) -> None:
         """Raise for what this model never answers."""

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 import orjson
 
+from plugin.engines.fair_queue import FairQueue
 from plugin.engines.llama.engine_events import read_events
 from plugin.engines.llama.refusals import broken_off, refusal, unavailable
 from plugin.engines.llama.state import EngineState, StateFile
@@ -34,9 +35,10 @@ _PARAMS = {"/v1/completions": "prompt", "/v1/embeddings": "input"}
 class Link:
     """Asks the engine that `state` describes; used by every request of one process.
 
-    `at_once` requests are with each server at a time, the others wait here, where they can be
-    cancelled at once. While the engine starts, requests wait for it, `patience` seconds from the
-    moment that it was first missed; after that, and when it will not come, they fail at once.
+    What is decoded holds a place of its server's queue in `queues`, from before it is sent until it
+    has ended; `caller` is whose place that is. While the engine starts, requests wait for it,
+    `patience` seconds from the moment that it was first missed; after that, and when it will not
+    come, they fail at once.
     """
 
     def __init__(
@@ -44,7 +46,7 @@ class Link:
         state: StateFile,
         client: GuardedClient,
         *,
-        at_once: int,
+        queues: Mapping[Server, FairQueue],
         patience: float = 10.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -52,10 +54,7 @@ class Link:
         self._client = client
         self._patience = patience
         self._clock = clock
-        self._places = {
-            "text": asyncio.Semaphore(at_once),
-            "vectors": asyncio.Semaphore(at_once),
-        }
+        self._queues = queues
         self._missed = self._asked_last = -math.inf
         self._ended: int | None = None
         self._ended_at = -math.inf
@@ -64,14 +63,16 @@ class Link:
         """How many tokens a text may have, prompt and answer together; 0 while nobody knows."""
         return self._state.read().context
 
-    async def post(self, server: Server, path: str, body: Mapping[str, Any]) -> Any:
+    async def post(
+        self, server: Server, path: str, body: Mapping[str, Any], *, caller: str = ""
+    ) -> Any:
         """The JSON value that `server` answers.
 
         Not for long texts: hanging up stops a decoding that is streamed, and no other.
 
         Raises `ContextLengthExceeded`, `InvalidRequest` and `EngineUnavailable`.
         """
-        async with self._asked(server, path, body) as answer:
+        async with self._asked(server, path, body, caller) as answer:
             content = b"".join([piece async for piece in answer.pieces])
         try:
             return orjson.loads(content)
@@ -80,24 +81,25 @@ class Link:
 
     @asynccontextmanager
     async def events(
-        self, path: str, body: Mapping[str, Any]
+        self, path: str, body: Mapping[str, Any], *, caller: str = ""
     ) -> AsyncIterator[AsyncIterator[dict[str, Any]]]:
         """The text server's events, once it has agreed; leaving the context stops its decoding.
 
         Raises as `post` does, on the way too.
         """
-        async with self._asked("text", path, body) as answer:
+        async with self._asked("text", path, body, caller) as answer:
             yield read_events(answer.pieces)
 
     @asynccontextmanager
     async def _asked(
-        self, server: Server, path: str, body: Mapping[str, Any]
+        self, server: Server, path: str, body: Mapping[str, Any], caller: str
     ) -> AsyncIterator[Streamed]:
-        content = orjson.dumps(body, option=orjson.OPT_NON_STR_KEYS)
-        place: AbstractAsyncContextManager[None] = self._places[server]
+        place = nullcontext() if path in _QUICK else self._queues[server].place(caller)
         under = self._state.read().pid, self._clock()
-        async with nullcontext() if path in _QUICK else place, AsyncExitStack() as stack:
+        async with place, AsyncExitStack() as stack:
             self._check_not_outlived(*under)
+            # only now: what waits in the queue takes no memory for it
+            content = orjson.dumps(body, option=orjson.OPT_NON_STR_KEYS)
             answer = await self._open(stack, server, path, content, under)
             try:
                 yield answer

@@ -17,7 +17,7 @@ from plugin.engines.llama.link import Link
 from plugin.engines.llama.refusals import too_long
 from plugin.engines.llama.schema_form import Form, Oversized
 from plugin.engines.llama.tool_prompt import tool_messages
-from plugin.engines.llama.tool_routing import ToolRouter, Wanted
+from plugin.engines.llama.tool_routing import ToolRouter, Vectors, Wanted
 from plugin.errors import InvalidRequest
 from plugin.messages import Usage
 
@@ -32,10 +32,17 @@ _LARGE = 20_000
 class ToolCaller:
     """Turns requests with tools into calls; one for all requests of a process."""
 
-    def __init__(self, link: Link, *, adapter: int | None = None) -> None:
+    def __init__(
+        self, link: Link, *, adapter: int | None = None, vectors: Vectors | None = None
+    ) -> None:
         self._link = link
         self._adapter = adapter
-        self._router = ToolRouter(link)
+        self._vectors = Vectors() if vectors is None else vectors
+        self._router = ToolRouter(link, vectors=self._vectors)
+
+    def through(self, link: Link) -> "ToolCaller":
+        """Return the same, asking through `link`."""
+        return ToolCaller(link, adapter=self._adapter, vectors=self._vectors)
 
     async def turn(self, ask: ChatAsk) -> AsyncGenerator[Delta] | None:
         """The calls that a request leads to; None where no tool is called.

@@ -14,9 +14,11 @@ from typing import Any
 from plugin.engines.llama import chinese_words, message_words
 from plugin.engines.llama.clauses import ASKING, clauses, enumerated
 from plugin.engines.llama.link import Link
+from plugin.engines.llama.vectors import encoded_vectors
 from plugin.errors import ContextLengthExceeded
 
 Tool = Mapping[str, Any]
+Vectors = OrderedDict[bytes, Sequence[float]]
 
 SMALL_TALK = (
     "Hello, how are you?",
@@ -81,11 +83,18 @@ class _Near:
 class ToolRouter:
     """Finds the tools that a request asks for; keeps the vectors of `kept` tools and texts."""
 
-    def __init__(self, link: Link, *, kept: int = 1024, by: Thresholds | None = None) -> None:
+    def __init__(
+        self,
+        link: Link,
+        *,
+        kept: int = 1024,
+        by: Thresholds | None = None,
+        vectors: Vectors | None = None,
+    ) -> None:
         self._link = link
         self._kept = kept
         self._by = by or Thresholds()
-        self._vectors: OrderedDict[bytes, Sequence[float]] = OrderedDict()
+        self._vectors = Vectors() if vectors is None else vectors
 
     async def wanted(
         self, message: str, tools: Sequence[Tool], *, required: bool, parallel: bool
@@ -189,9 +198,7 @@ class ToolRouter:
             return await self._post([_cut(text, _SURE) for text in texts])
 
     async def _post(self, texts: Sequence[str]) -> list[Sequence[float]]:
-        body = {"input": list(texts), "encoding_format": "base64"}
-        answer = await self._link.post("vectors", "/v1/embeddings", body)
-        return [_unit(b64decode(each["embedding"])) for each in answer["data"]]
+        return [_unit(b64decode(each)) for each in await encoded_vectors(self._link, texts)]
 
 
 _LONGEST = 480

@@ -3,8 +3,8 @@
 import math
 from array import array
 from base64 import b64decode, b64encode
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, TypeVar
 
 import orjson
 
@@ -14,14 +14,17 @@ from plugin.engines.llama.token_ids import Prompt, are_token_ids, check_known
 from plugin.errors import ContextLengthExceeded, InvalidRequest
 from plugin.messages import Usage
 
+Input = TypeVar("Input", bound=Prompt)
+
 DIMENSIONS = 384
 CONTEXT = 512
 MOST_INPUTS = 2048
 
 _VOCABULARY = 30_522
 _PATH = "/v1/embeddings"
-_SLICE = 64
-"""Inputs that the engine gets at a time, so that many callers take turns."""
+_INPUTS, _CHARACTERS = 64, 1024
+"""Inputs, and characters of them, that the engine gets at a time: at most about a second of work,
+so that callers take turns."""
 
 
 async def embed(link: Link, ask: Ask, answered_by: str) -> Whole:
@@ -31,9 +34,9 @@ async def embed(link: Link, ask: Ask, answered_by: str) -> Whole:
     dimensions = _dimensions(body)
     floats = body.get("encoding_format", "float") != "base64"
     vectors, usage = list[str](), Usage()
-    for begin in range(0, len(inputs), _SLICE):
-        some, tokens = await _vectors(link, inputs[begin : begin + _SLICE], begin)
-        vectors += some
+    for some in slices(inputs):
+        told, tokens = await _vectors(link, some, len(vectors))
+        vectors += told
         usage.prompt_tokens += tokens
     reply = {
         "object": "list",
@@ -51,14 +54,44 @@ async def embed(link: Link, ask: Ask, answered_by: str) -> Whole:
     return Whole(orjson.dumps(reply), usage, answered_by)
 
 
+def slices(inputs: Sequence[Input]) -> Iterator[list[Input]]:
+    """Inputs as they go to the engine: in order, as many at a time as it reads in about a second.
+
+    A token id is as long as two characters.
+    """
+    some: list[Input] = []
+    size = 0
+    for item in inputs:
+        length = len(item) if isinstance(item, str) else 2 * len(item)
+        if some and (len(some) == _INPUTS or size + length > _CHARACTERS):
+            yield some
+            some, size = [], 0
+        some.append(item)
+        size += length
+    if some:
+        yield some
+
+
+async def encoded_vectors(link: Link, texts: Sequence[str]) -> list[str]:
+    """The vector of each text, as base64 of little-endian float32.
+
+    Raises `ContextLengthExceeded` without saying for which text.
+    """
+    return [vector for some in slices(texts) for vector in (await _asked(link, some))[0]]
+
+
 async def _vectors(link: Link, inputs: Sequence[Prompt], begin: int) -> tuple[list[str], int]:
     """The vectors of some inputs as the engine writes them, and how many tokens they had."""
-    body = {"input": inputs, "encoding_format": "base64"}
     try:
-        answer = await link.post("vectors", _PATH, body)
+        return await _asked(link, inputs)
     except ContextLengthExceeded:
         await _say_which(link, inputs, begin)
         raise
+
+
+async def _asked(link: Link, inputs: Sequence[Prompt]) -> tuple[list[str], int]:
+    body = {"input": inputs, "encoding_format": "base64"}
+    answer = await link.post("vectors", _PATH, body)
     return [each["embedding"] for each in answer["data"]], answer["usage"]["prompt_tokens"]
 
 

@@ -54,6 +54,21 @@ class Slow:
                 self.stopped = "within the answer"
 
 
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        (CHAT, HELLO),
+        ("/v1/completions", {"model": "gpt-4"}),
+        ("/v1/edits", {"model": "gpt-4", "instruction": "Say hello"}),
+        ("/v1/embeddings", {"model": "text-embedding-ada-002", "input": "Hello"}),
+    ],
+)
+async def test_the_engine_is_told_who_asks(path: str, body: dict[str, Any]) -> None:
+    engine = Scripted()
+    assert (await Doors(engine)("POST", path, body)).status == 200
+    assert [ask.caller for ask in engine.asked] == ["key_all"]
+
+
 async def settled() -> None:
     for _ in range(10):
         await asyncio.sleep(0)

@@ -10,7 +10,7 @@ from plugin.engines.llama.engine import Llama
 from plugin.engines.llama.link import Link
 from plugin.engines.llama.state import StateFile
 from plugin.outbound.client import GuardedClient
-from tests.engines.llama.stand_in import Answering, StandIn, ready, standing_in
+from tests.engines.llama.stand_in import Answering, StandIn, queues, ready, standing_in
 
 StandsIn = Callable[[Answering], Awaitable[tuple[StandIn, Link]]]
 
@@ -30,7 +30,7 @@ async def stand_in(tmp_path: Path, client: GuardedClient) -> AsyncIterator[Stand
             server = await stack.enter_async_context(standing_in(answer))
             file = tmp_path / "engine.json"
             ready(file, server.url)
-            return server, Link(StateFile(file), client, at_once=8)
+            return server, Link(StateFile(file), client, queues=queues(8))
 
         yield begin
 
@@ -38,7 +38,7 @@ async def stand_in(tmp_path: Path, client: GuardedClient) -> AsyncIterator[Stand
 @pytest.fixture
 def real_link(engine: Path, client: GuardedClient) -> Link:
     """A link to the real engine."""
-    return Link(StateFile(engine), client, at_once=8)
+    return Link(StateFile(engine), client, queues=queues(8))
 
 
 @pytest.fixture

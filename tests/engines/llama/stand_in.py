@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from plugin.engines.fair_queue import FairQueue, LocalPlaces
+from plugin.engines.llama.link import Server
 from plugin.engines.llama.state import EngineState, write_state
 
 Body = dict[str, Any]
@@ -25,6 +27,14 @@ class Answer:
     pieces: Sequence[bytes] = ()
     cut: bool = False
     silent: bool = False
+
+
+def queues(places: int) -> Mapping[Server, FairQueue]:
+    """Queues of one process; one caller may hold all `places`."""
+    return {
+        "text": FairQueue(LocalPlaces(places, share=places)),
+        "vectors": FairQueue(LocalPlaces(places, share=places)),
+    }
 
 
 Answering = Callable[[str, Body], Answer]

@@ -18,6 +18,7 @@ from tests.engines.llama.stand_in import (
     StandIn,
     answer_json,
     chat_events,
+    queues,
     ready,
     refused,
     standing_in,
@@ -110,7 +111,7 @@ async def test_an_engine_that_will_not_come_is_not_waited_for(
 ) -> None:
     file = tmp_path / "engine.json"
     write_state(file, EngineState(phase, "No model files: plugin models fetch."))
-    link = Link(StateFile(file), client, at_once=1, patience=3600)
+    link = Link(StateFile(file), client, queues=queues(1), patience=3600)
     with pytest.raises(EngineUnavailable, match="plugin models fetch") as caught:
         await link.post("text", "/tokenize", {})
     assert caught.value.headers == {"retry-after": "1"}
@@ -119,7 +120,7 @@ async def test_an_engine_that_will_not_come_is_not_waited_for(
 async def test_without_an_engine_it_says_how_to_start_one(
     tmp_path: Path, client: GuardedClient
 ) -> None:
-    link = Link(StateFile(tmp_path / "engine.json"), client, at_once=1, patience=3600)
+    link = Link(StateFile(tmp_path / "engine.json"), client, queues=queues(1), patience=3600)
     with pytest.raises(EngineUnavailable, match="plugin serve"):
         await link.post("text", "/tokenize", {})
 
@@ -127,7 +128,7 @@ async def test_without_an_engine_it_says_how_to_start_one(
 async def test_an_engine_that_starts_is_waited_for(tmp_path: Path, client: GuardedClient) -> None:
     file = tmp_path / "engine.json"
     write_state(file, EngineState("starting"))
-    link = Link(StateFile(file), client, at_once=1)
+    link = Link(StateFile(file), client, queues=queues(1))
     waiting = asyncio.ensure_future(link.post("text", "/tokenize", {}))
     await asyncio.sleep(0.05)
     assert not waiting.done()
@@ -139,7 +140,7 @@ async def test_an_engine_that_starts_is_waited_for(tmp_path: Path, client: Guard
 async def test_patience_ends_and_then_nobody_waits(tmp_path: Path, client: GuardedClient) -> None:
     file, now = tmp_path / "engine.json", [0.0]
     write_state(file, EngineState("restarting", "It is being restarted."))
-    link = Link(StateFile(file), client, at_once=1, patience=10, clock=lambda: now[0])
+    link = Link(StateFile(file), client, queues=queues(1), patience=10, clock=lambda: now[0])
     waiting = asyncio.ensure_future(link.post("text", "/tokenize", {}))
     await asyncio.sleep(0.03)
     now[0] = 9.0
@@ -156,7 +157,7 @@ async def test_who_waits_can_be_cancelled(tmp_path: Path, client: GuardedClient)
     file = tmp_path / "engine.json"
     write_state(file, EngineState("starting"))
     waiting = asyncio.ensure_future(
-        Link(StateFile(file), client, at_once=1).post("text", "/tokenize", {})
+        Link(StateFile(file), client, queues=queues(1)).post("text", "/tokenize", {})
     )
     await asyncio.sleep(0)
     waiting.cancel()
@@ -170,7 +171,7 @@ async def test_a_dead_engine_is_waited_for_until_another_is_there(
     file = tmp_path / "engine.json"
     async with standing_in(lambda *_: answer_json("old")) as old:
         ready(file, old.url)
-    link = Link(StateFile(file), client, at_once=1)
+    link = Link(StateFile(file), client, queues=queues(1))
     waiting = asyncio.ensure_future(link.post("text", "/tokenize", {}))
     await asyncio.sleep(0.05)
     assert not waiting.done()
