@@ -279,6 +279,7 @@ async def _open_embedded(
 ) -> list[tuple[Model, Engine]]:
     client = await stack.enter_async_context(GuardedClient(allow_loopback=True))
     engine = Llama(Link(state, client, at_once=2 * settings.engine_slots))
+    stack.callback(engine.close)
     return [(model, engine) for model in embedded_models(settings.engine_context)]
 
 

@@ -55,7 +55,7 @@ async def _chosen(link: Link, tools: ToolCaller, ask: ChatAsk) -> AsyncGenerator
     calls = await tools.turn(ask)
     if calls is not None:
         return calls
-    return await structured(link, ask) if ask.response_format else decoded(link, ask)
+    return await structured(link, tools.work, ask) if ask.response_format else decoded(link, ask)
 
 
 async def _streamed(

@@ -38,6 +38,13 @@ def broken_off() -> EngineUnavailable:
     )
 
 
+def left_the_schema() -> EngineUnavailable:
+    """The engine wrote what its grammar does not let through."""
+    return unavailable(
+        "The embedded engine did not keep to the schema. That is this service's side: try again."
+    )
+
+
 def refusal(status: int, content: bytes, param: str | None = None) -> PluginError:
     """The error for an answer that is not 200."""
     try:

@@ -6,9 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-_TOKEN = re.compile(
-    r'"(?:[^"\\]|\\.)*"|/(?:[^/\\]|\\.)*/|[A-Z][A-Z0-9]*|\{\d+,\d+\}|[()|?]'
-)
+_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|/(?:[^/\\]|\\.)*/|[A-Z][A-Z0-9]*|\{\d+,\d+\}|[()|?]')
 _CLASS = re.compile(r"\[((?:[^\]\\]|\\.)*)\](\{\d+,\d+\})?")
 _CHARACTER = re.compile(r"\\x\{?([0-9A-F]+)\}?|\\?(.)", re.DOTALL)
 _HEAD = ["%llguidance {}", "start: ROOT"]

@@ -1,0 +1,143 @@
+"""A few helper processes for work on callers' schemas: started when needed, killed when late."""
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import weakref
+from collections.abc import Mapping
+from typing import Any
+
+from plugin.engines.llama.preparation import Unfit
+from plugin.engines.llama.refusals import unavailable
+from plugin.engines.llama.schema_process import LENGTH
+
+_COMMAND = (sys.executable, "-P", "-m", "plugin.engines.llama.schema_process")
+_MOST_WAITING = 64
+_OVER_BUDGET = getattr(signal, "SIGPROF", 0)
+_A_MOMENT = 0.02
+"""Seconds for which the event loop may wait for a process that was killed."""
+
+
+class _Helper:
+    """One process and the connection to it."""
+
+    def __init__(self) -> None:
+        ours, theirs = socket.socketpair()
+        with theirs:
+            self._process = subprocess.Popen(  # noqa: S603 - our own command
+                _COMMAND,
+                stdin=theirs.fileno(),
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                env=_surroundings(),
+                start_new_session=True,
+            )
+        ours.setblocking(False)
+        self._connection = ours
+
+    async def ask(self, content: bytes) -> Any:
+        """The answer to one task. Raises OSError or EOFError if the process ended instead."""
+        loop = asyncio.get_running_loop()
+        await loop.sock_sendall(self._connection, LENGTH.pack(len(content)) + content)
+        head = await self._exactly(loop, LENGTH.size)
+        return json.loads(await self._exactly(loop, LENGTH.unpack(head)[0]))
+
+    async def _exactly(self, loop: asyncio.AbstractEventLoop, size: int) -> bytes:
+        content = bytearray()
+        while len(content) < size:
+            piece = await loop.sock_recv(self._connection, size - len(content))
+            if not piece:
+                raise EOFError
+            content += piece
+        return bytes(content)
+
+    def end(self) -> None:
+        """Kill the process."""
+        self._connection.close()
+        self._process.kill()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(_A_MOMENT)
+
+    async def code(self) -> int | None:
+        """The exit code of a process that has closed its connection."""
+        for _ in range(50):
+            if self._process.poll() is not None:
+                break
+            await asyncio.sleep(_A_MOMENT)
+        self.end()
+        return self._process.poll()
+
+
+class SchemaPool:
+    """Carries out tasks in at most `processes` helper processes.
+
+    A task has `cpu` seconds of CPU and `wall` seconds in all, its start included. Cancelling a task
+    kills its process, or drops it if it still waits.
+    """
+
+    def __init__(self, *, processes: int = 2, cpu: float = 2.0, wall: float = 10.0) -> None:
+        self._cpu = cpu
+        self._wall = wall
+        self._places = asyncio.Semaphore(processes)
+        self._waiting = 0
+        self._idle: list[_Helper] = []
+        weakref.finalize(self, _end_all, self._idle)
+
+    async def carried_out(self, task: str, arguments: Mapping[str, Any]) -> Any:
+        """The result of a task of `preparation`. Raises Unfit, also over the budget."""
+        if self._waiting >= _MOST_WAITING:
+            raise unavailable("Too many schemas are being prepared. Try again in a second.")
+        told = {"task": task, "arguments": arguments, "seconds": self._cpu}
+        content = json.dumps(told).encode()
+        self._waiting += 1
+        try:
+            await self._places.acquire()
+        finally:
+            self._waiting -= 1
+        try:
+            answer = await self._answer(content)
+        finally:
+            self._places.release()
+        if "unfit" in answer:
+            raise Unfit(answer["unfit"])
+        return answer["result"]
+
+    def close(self) -> None:
+        """End the processes that wait for work."""
+        _end_all(self._idle)
+
+    async def _answer(self, content: bytes) -> Any:
+        for _ in range(2):
+            helper = self._idle.pop() if self._idle else _Helper()
+            try:
+                async with asyncio.timeout(self._wall):
+                    answer = await helper.ask(content)
+            except TimeoutError:
+                helper.end()
+                raise Unfit(f"preparing it takes more than {self._wall:g} s") from None
+            except (OSError, EOFError):
+                if await helper.code() == -_OVER_BUDGET:
+                    raise Unfit(f"preparing it takes more than {self._cpu:g} s of CPU") from None
+            except BaseException:
+                helper.end()
+                raise
+            else:
+                self._idle.append(helper)
+                return answer
+        raise Unfit("the process that prepared it ended")
+
+
+def _end_all(helpers: list[_Helper]) -> None:
+    while helpers:
+        helpers.pop().end()
+
+
+def _surroundings() -> dict[str, str]:
+    """What a helper needs of our environment: no setting, least of all a secret one."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("PLUGIN_")}
+    return kept | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
