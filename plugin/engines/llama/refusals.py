@@ -29,12 +29,17 @@ def unavailable(detail: str) -> EngineUnavailable:
     return EngineUnavailable(detail, headers=_RETRY)
 
 
-def broken_off() -> EngineUnavailable:
+class BrokenOff(EngineUnavailable):
+    """The engine went away in the middle of its work: it may be asked once more."""
+
+
+def broken_off() -> BrokenOff:
     """The engine went away in the middle of its work."""
     happened("engine stopped")
-    return unavailable(
+    return BrokenOff(
         "The embedded engine stopped while it answered. That is this service's side; it is started "
-        "again by itself: try again."
+        "again by itself: try again.",
+        headers=_RETRY,
     )
 
 

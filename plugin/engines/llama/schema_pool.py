@@ -1,13 +1,13 @@
 """A few helper processes for work on callers' schemas: started when needed, killed when late."""
 
 import asyncio
-import contextlib
 import json
 import os
 import signal
 import socket
 import subprocess
 import sys
+import threading
 import weakref
 from collections.abc import Mapping
 from typing import Any
@@ -20,7 +20,6 @@ _COMMAND = (sys.executable, "-P", "-m", "plugin.engines.llama.schema_process")
 _MOST_WAITING = 64
 _OVER_BUDGET = getattr(signal, "SIGPROF", 0)
 _A_MOMENT = 0.02
-"""Seconds for which the event loop may wait for a process that was killed."""
 
 
 class _Helper:
@@ -57,11 +56,10 @@ class _Helper:
         return bytes(content)
 
     def end(self) -> None:
-        """Kill the process."""
+        """Kill the process; a thread waits for its end, which takes a moment when it is large."""
         self._connection.close()
         self._process.kill()
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self._process.wait(_A_MOMENT)
+        threading.Thread(target=self._process.wait, name="schema-end", daemon=True).start()
 
     async def code(self) -> int | None:
         """The exit code of a process that has closed its connection."""
@@ -69,8 +67,9 @@ class _Helper:
             if self._process.poll() is not None:
                 break
             await asyncio.sleep(_A_MOMENT)
+        code = self._process.poll()
         self.end()
-        return self._process.poll()
+        return code
 
 
 class SchemaPool:

@@ -20,7 +20,7 @@ from plugin.engines.llama.schema_pool import SchemaPool
 _KEPT = 256
 _KEPT_CHARACTERS = 8_000_000
 
-_PLAIN_PARTS = 30
+_PLAIN_PARTS = 24
 _PLAIN_LEVELS = 4
 _PLAIN_CHARACTERS = 2_000
 _PLAIN_REQUEST = 1_000
