@@ -37,13 +37,14 @@ _PIECE = 24
 
 @dataclass(slots=True)
 class Guided:
-    """Writes a value of `schema`, `prepared` for the engine; `usage` grows with each try."""
+    """Writes a value of `schema`, `param` of the request; `usage` grows with each try."""
 
     link: Link
     work: SchemaWork
     ask: ChatAsk
     messages: Sequence[Mapping[str, str]]
     schema: Any
+    param: str
     prepared: Prepared
     adapter: int | None = None
     usage: Usage = field(default_factory=Usage)
@@ -111,7 +112,7 @@ class Guided:
         if self.adapter is not None:
             body["lora"] = [{"id": self.adapter, "scale": 1.0}]
         before = self.usage
-        async with aclosing(decoded(self.link, self.ask, **body)) as deltas:
+        async with aclosing(decoded(self.link, self.ask, self.param, **body)) as deltas:
             async for delta in deltas:
                 if delta.usage is not None:
                     self.usage = total(before, delta.usage)

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import orjson
 
 from plugin.engines.llama.engine_events import read_events
-from plugin.engines.llama.refusals import broken_off, refusal, unavailable
+from plugin.engines.llama.refusals import BrokenOff, broken_off, refusal, unavailable
 from plugin.engines.llama.state import EngineState, StateFile
 from plugin.errors import SourceUnavailable
 from plugin.outbound.client import GuardedClient, Streamed
@@ -56,6 +56,8 @@ class Link:
             "text": asyncio.Semaphore(at_once),
             "vectors": asyncio.Semaphore(at_once),
         }
+        self.suspects = asyncio.Lock()
+        """Held by a request under whose grammar the engine may have stopped."""
         self._missed = self._asked_last = -math.inf
         self._ended: int | None = None
         self._ended_at = -math.inf
@@ -67,10 +69,17 @@ class Link:
     async def post(self, server: Server, path: str, body: Mapping[str, Any]) -> Any:
         """The JSON value that `server` answers.
 
-        Not for long texts: hanging up stops a decoding that is streamed, and no other.
+        Not for long texts: hanging up stops a decoding that is streamed, and no other. An engine
+        that stops meanwhile is asked once more.
 
         Raises `ContextLengthExceeded`, `InvalidRequest` and `EngineUnavailable`.
         """
+        try:
+            return await self._posted(server, path, body)
+        except BrokenOff:
+            return await self._posted(server, path, body)
+
+    async def _posted(self, server: Server, path: str, body: Mapping[str, Any]) -> Any:
         async with self._asked(server, path, body) as answer:
             content = b"".join([piece async for piece in answer.pieces])
         try:

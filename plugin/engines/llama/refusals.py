@@ -50,6 +50,15 @@ def left_the_schema() -> EngineUnavailable:
     )
 
 
+def stopped_twice(param: str) -> InvalidRequest:
+    """The engine stopped under a grammar, alone with it the second time."""
+    return InvalidRequest(
+        "The embedded engine stopped twice while it followed this schema. Simplify it, or ask a "
+        "model of an upstream (PLUGIN_UPSTREAMS).",
+        param=param,
+    )
+
+
 def refusal(status: int, content: bytes, param: str | None = None) -> PluginError:
     """The error for an answer that is not 200."""
     try:

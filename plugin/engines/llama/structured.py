@@ -57,7 +57,7 @@ class _Asked:
         The engine drops a grammar without an error when it gets too complex for it.
         """
         text = ""
-        writing = decoded(self._link, self._ask, grammar=self._prepared.grammar.text)
+        writing = self._written()
         async with aclosing(writing) as deltas:
             async for delta in deltas:
                 text += delta.content or ""
@@ -77,8 +77,7 @@ class _Asked:
                 {"seed": (self._ask.seed or 0) + turn, "temperature": 0.8} if turn else {}
             )
             text, finish, usage = "", "stop", before
-            grammar = self._prepared.grammar.text
-            writing = decoded(self._link, self._ask, grammar=grammar, logprobs=False, **again)
+            writing = self._written(logprobs=False, **again)
             async with aclosing(writing) as deltas:
                 async for delta in deltas:
                     text += delta.content or ""
@@ -94,6 +93,10 @@ class _Asked:
         for start in range(0, len(text), _PIECE):
             yield Delta(content=text[start : start + _PIECE])
         yield Delta(finish=finish, usage=before)
+
+    def _written(self, **changed: Any) -> AsyncGenerator[Delta]:
+        grammar = self._prepared.grammar.text
+        return decoded(self._link, self._ask, _PARAM, grammar=grammar, **changed)
 
     async def _valid(self, text: str) -> bool:
         try:

@@ -58,8 +58,9 @@ class ToolCaller:
     ) -> "tuple[str, Guided] | None":
         """A tool's name and how its arguments are written; None where they cannot be."""
         function = ask.tools[wanted.tool]["function"]
+        param = f"tools[{wanted.tool}].function.parameters"
         try:
-            return function["name"], await self._guided(ask, function, wanted.text)
+            return function["name"], await self._guided(ask, function, param, wanted.text)
         except Unfit as reason:
             if not must:
                 return None
@@ -67,16 +68,18 @@ class ToolCaller:
                 f"The tool {function['name']!r} cannot be called by the embedded model: of its "
                 f"parameters' schema {reason}. Simplify it, or ask a model of an upstream "
                 "(PLUGIN_UPSTREAMS).",
-                param=f"tools[{wanted.tool}].function.parameters",
+                param=param,
             ) from None
 
-    async def _guided(self, ask: ChatAsk, function: Mapping[str, Any], text: str) -> Guided:
+    async def _guided(
+        self, ask: ChatAsk, function: Mapping[str, Any], param: str, text: str
+    ) -> Guided:
         schema = _of_object(function.get("parameters") or {})
         asking = f"{function['name']} {function.get('description') or ''}"
         room = max(self._link.context() // 2, 256)
         prepared = await self.work.of_tool(schema, asking, text, room)
         messages = tool_messages(function, prepared.offered, text)
-        return Guided(self._link, self.work, ask, messages, schema, prepared, self._adapter)
+        return Guided(self._link, self.work, ask, messages, schema, param, prepared, self._adapter)
 
     async def _check_length(self, ask: ChatAsk) -> None:
         """A conversation over the context is refused, though only its last request is read."""

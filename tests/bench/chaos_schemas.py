@@ -1,0 +1,133 @@
+"""Two thousand hostile schemas against the embedded engine: `make chaos`.
+
+Each is sent as a tool, a strict tool or a response format, with 16 tokens. Each is answered or
+refused, costs at most 2 s of CPU besides the decoding, and holds the event loop for at most 50 ms;
+the engine lives on, and another caller's chat is answered beside them all.
+"""
+
+import argparse
+import asyncio
+import resource
+import statistics
+import sys
+import tempfile
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from plugin.engines.llama.engine import Llama
+from plugin.engines.llama.link import Link
+from plugin.engines.llama.models import places
+from plugin.engines.llama.process import Options, Supervisor
+from plugin.engines.llama.state import FILE, EngineState, StateFile
+from plugin.outbound.client import GuardedClient
+from tests.attacks.attacking import USES, attack, chat, watched_loop
+from tests.attacks.hostile_schemas import generated
+
+MOST_CPU = 2.0
+SLACK = 0.5
+"""Seconds of CPU beside the budget: a helper process that starts, and the decoding's jitter."""
+
+MOST_HELD = 0.05
+VICTIM_EVERY = 20
+_TICKS = 100
+
+
+@dataclass
+class Figures:
+    """What was measured; times in seconds."""
+
+    outcomes: Counter[str] = field(default_factory=Counter)
+    shares: list[float] = field(default_factory=list)
+    masks: list[float] = field(default_factory=list)
+    victims: list[float] = field(default_factory=list)
+
+
+def cpu_of(pid: int) -> float:
+    """Seconds of CPU of a process."""
+    stat = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(stat[11]) + int(stat[12])) / _TICKS
+
+
+def cpu_of_helpers(engine: int) -> float:
+    """Seconds of CPU of this process and of its children, the engine excepted."""
+    found = 0.0
+    for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN):
+        usage = resource.getrusage(who)
+        found += usage.ru_utime + usage.ru_stime
+    for task in Path("/proc/self/task").iterdir():
+        for pid in map(int, (task / "children").read_text().split()):
+            found += 0.0 if pid == engine else cpu_of(pid)
+    return found
+
+
+async def run(state: EngineState, file: Path, count: int, seed: int) -> tuple[Figures, float]:
+    """Send them all, one after the other, and measure."""
+    found, engine = Figures(), state.pid or 0
+    async with GuardedClient(allow_loopback=True) as client:
+        llama = Llama(Link(StateFile(file), client, at_once=8))
+        plain = await decoding(llama, engine)
+        async with watched_loop() as loop:
+            for place, schema in enumerate(generated(count, seed)):
+                ours, theirs = cpu_of_helpers(engine), cpu_of(engine)
+                outcome = await attack(llama, schema, USES[place % len(USES)])
+                prepared = cpu_of_helpers(engine) - ours
+                masks = max(cpu_of(engine) - theirs - plain, 0.0)
+                found.outcomes[_short(outcome)] += 1
+                found.shares.append(prepared + masks)
+                found.masks.append(masks)
+                if place % VICTIM_EVERY == 0:
+                    attacking = asyncio.ensure_future(attack(llama, schema, "response_format"))
+                    found.victims.append(await chat(llama))
+                    await attacking
+        llama.close()
+    return found, loop.worked
+
+
+async def decoding(llama: Llama, engine: int) -> float:
+    """Seconds of CPU that four chats of four tokens cost: what 16 tokens cost without a schema."""
+    await chat(llama)
+    before = cpu_of(engine)
+    for _ in range(4):
+        await chat(llama)
+    return cpu_of(engine) - before
+
+
+def _short(outcome: str) -> str:
+    reason = outcome.partition("schema ")[2].partition(". Simplify")[0]
+    return reason.rpartition(": ")[2][:60] or outcome
+
+
+def main() -> int:
+    """Print the figures; 1 where a promise does not hold."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--count", type=int, default=2000)
+    parser.add_argument("--seed", type=int, default=1)
+    chosen = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / FILE
+        supervisor = Supervisor(Options(places(None, Path(folder)), threads=1), file)
+        supervisor.start()
+        try:
+            while (state := StateFile(file).read()).state != "ready":
+                time.sleep(0.05)
+            began = time.monotonic()
+            found, held = asyncio.run(run(state, file, chosen.count, chosen.seed))
+            alive = StateFile(file).read() == state
+        finally:
+            supervisor.stop()
+    print(f"{chosen.count} schemas in {time.monotonic() - began:.0f} s")
+    for outcome, times in found.outcomes.most_common():
+        print(f"  {times:5} {outcome}")
+    ranked = sorted(found.shares)
+    print(f"own share of CPU: median {statistics.median(ranked):.3f} s, most {ranked[-1]:.2f} s")
+    print(f"  of it in the engine: most {max(found.masks):.2f} s")
+    print(f"event loop held by its own work: most {held * 1000:.0f} ms")
+    print(f"another caller's 4 tokens beside them: most {max(found.victims):.2f} s")
+    print(f"engine alive, never restarted: {alive}")
+    return int(not (alive and held <= MOST_HELD and ranked[-1] <= MOST_CPU + SLACK))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
