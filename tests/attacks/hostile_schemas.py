@@ -67,23 +67,21 @@ class _Maker:
     def _leaf(self) -> Schema:
         pick = self._chance.choice
         many = pick([2, 50, 900, 3000])
-        return pick(
-            [
-                True,
-                {},
-                {"type": "string"},
-                {"type": "string", "pattern": self._pattern(3)},
-                {"type": "string", "pattern": self._pattern(5), "default": "a" * many},
-                {"type": "string", "minLength": many, "maxLength": pick([many, 10**9])},
-                {"enum": [f"{'x' * (index % 7)}{index}" for index in range(many)]},
-                {"type": "integer", "minimum": -(10 ** pick([1, 40])), "multipleOf": pick([7, 1])},
-                {"type": "number", "exclusiveMaximum": 1e-9, "minimum": 0},
-                {"type": ["string", "null"], "format": pick(["date-time", "email", "uri", "x"])},
-                {"$ref": f"#/$defs/{pick(self._names)}"},
-                {"$ref": "#"},
-                {"const": {"a": ["\\\"'\n" * 20]}},
-            ]
-        )
+        makers: list[Callable[[], Schema]] = [
+            lambda: True,
+            lambda: {"type": "string"},
+            lambda: {"type": "string", "pattern": self._pattern(3)},
+            lambda: {"type": "string", "pattern": self._pattern(4), "default": "a" * many},
+            lambda: {"type": "string", "minLength": many, "maxLength": pick([many, 10**9])},
+            lambda: {"enum": [f"{'x' * (index % 7)}{index}" for index in range(many)]},
+            lambda: {"type": "integer", "minimum": -(10 ** pick([1, 40])), "multipleOf": 7},
+            lambda: {"type": "number", "exclusiveMaximum": 1e-9, "minimum": 0},
+            lambda: {"type": ["string", "null"], "format": pick(["date-time", "email", "uri"])},
+            lambda: {"$ref": f"#/$defs/{pick(self._names)}"},
+            lambda: {"$ref": "#"},
+            lambda: {"const": {"a": ["\\\"'\n" * 20]}},
+        ]
+        return pick(makers)()
 
     def _branches(self, depth: int) -> Schema:
         count = self._chance.choice([1, 2, 3, 40])

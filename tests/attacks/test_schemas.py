@@ -21,11 +21,11 @@ HELD = 1.0
 GENERATED = 60
 
 
-@pytest.mark.parametrize("use", ["tool", "response_format"])
-@pytest.mark.parametrize("name", known())
-async def test_an_attack_holds_up_nobody(llama: Llama, name: str, use: Use) -> None:
+@pytest.mark.parametrize(("place", "name"), list(enumerate(known())))
+async def test_an_attack_holds_up_nobody(llama: Llama, place: int, name: str) -> None:
+    schema = known()[name]
     async with asyncio.timeout(PATIENCE), watched_loop() as loop:
-        attacking = asyncio.ensure_future(attack(llama, known()[name], use))
+        attacking = asyncio.ensure_future(attack(llama, schema, USES[place % len(USES)]))
         await chat(llama)
         await attacking
     assert loop.worked < HELD
@@ -52,14 +52,14 @@ async def test_an_attacker_who_leaves_leaves_nothing_behind(llama: Llama) -> Non
 async def test_a_schema_over_the_budget_is_refused_once_and_for_all(llama: Llama) -> None:
     schema = known()["branches of nothing"]
     first = await attack(llama, schema, "response_format")
-    assert "more than 2 s of CPU" in first
+    assert "more than 0.2 s of CPU" in first
     async with asyncio.timeout(1):
         assert await attack(llama, schema, "response_format") == first
 
 
 async def test_sixty_generated_schemas(llama: Llama, engine: Path) -> None:
     before = StateFile(engine).read()
-    schemas = iter(enumerate(generated(GENERATED)))
+    schemas = iter(list(enumerate(generated(GENERATED))))
 
     async def caller() -> None:
         for place, schema in schemas:

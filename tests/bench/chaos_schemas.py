@@ -65,11 +65,12 @@ def cpu_of_helpers(engine: int) -> float:
 async def run(state: EngineState, file: Path, count: int, seed: int) -> tuple[Figures, float]:
     """Send them all, one after the other, and measure."""
     found, engine = Figures(), state.pid or 0
+    schemas = list(generated(count, seed))
     async with GuardedClient(allow_loopback=True) as client:
         llama = Llama(Link(StateFile(file), client, at_once=8))
         plain = await decoding(llama, engine)
         async with watched_loop() as loop:
-            for place, schema in enumerate(generated(count, seed)):
+            for place, schema in enumerate(schemas):
                 ours, theirs = cpu_of_helpers(engine), cpu_of(engine)
                 outcome = await attack(llama, schema, USES[place % len(USES)])
                 prepared = cpu_of_helpers(engine) - ours

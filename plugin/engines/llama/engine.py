@@ -47,9 +47,9 @@ def embedded_models(context: int) -> list[Model]:
 class Llama:
     """Answers for the two embedded models (an `Engine`)."""
 
-    def __init__(self, link: Link) -> None:
+    def __init__(self, link: Link, work: SchemaWork | None = None) -> None:
         self._link = link
-        self._work = SchemaWork()
+        self._work = work or SchemaWork()
         self._tools = ToolCaller(link, self._work)
 
     def close(self) -> None:
