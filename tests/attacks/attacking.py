@@ -39,11 +39,16 @@ def request(schema: Any, use: Use, **more: Any) -> dict[str, Any]:
 
 async def attack(engine: Llama, schema: Any, use: Use) -> str:
     """What the attack got: "answered", or why it was refused."""
+    return (await attack_of_tokens(engine, schema, use))[0]
+
+
+async def attack_of_tokens(engine: Llama, schema: Any, use: Use) -> tuple[str, int]:
+    """The same, and how many tokens the engine read and wrote for it."""
     try:
-        await ask(engine, request(schema, use))
+        answer = await ask(engine, request(schema, use))
     except InvalidRequest as refused:
-        return refused.detail
-    return "answered"
+        return refused.detail, 0
+    return "answered", answer.usage.prompt_tokens + answer.usage.completion_tokens
 
 
 async def chat(engine: Llama) -> float:

@@ -44,6 +44,8 @@ class _Maker:
 
     def schema(self) -> Schema:
         root = _of(self._part(chance_depth := self._chance.choice([2, 4, 8, 20])))
+        if self._chance.random() < 0.02:
+            root["properties"]["y"] = {"enum": [f"value {index}" for index in range(20_000)]}
         root["$defs"] = {name: self._part(chance_depth) for name in self._names}
         if self._chance.random() < 0.3:
             root["unevaluatedProperties"] = False
@@ -66,7 +68,7 @@ class _Maker:
 
     def _leaf(self) -> Schema:
         pick = self._chance.choice
-        many = pick([2, 50, 900, 3000])
+        many = pick([2, 5, 20, 50, 300])
         makers: list[Callable[[], Schema]] = [
             lambda: True,
             lambda: {"type": "string"},
@@ -124,7 +126,7 @@ class _Maker:
 
     def _deep(self, depth: int) -> Schema:
         found = self._part(depth)
-        for _ in range(self._chance.choice([3, 40, 200])):
+        for _ in range(self._chance.choice([3, 3, 3, 20, 200])):
             found = {"allOf": [found]}
         return found
 

@@ -22,7 +22,7 @@ from plugin.engines.llama.models import places
 from plugin.engines.llama.process import Options, Supervisor
 from plugin.engines.llama.state import FILE, EngineState, StateFile
 from plugin.outbound.client import GuardedClient
-from tests.attacks.attacking import USES, attack, chat, watched_loop
+from tests.attacks.attacking import USES, ask, attack, attack_of_tokens, chat, watched_loop
 from tests.attacks.hostile_schemas import generated
 
 MOST_CPU = 2.0
@@ -72,12 +72,15 @@ async def run(state: EngineState, file: Path, count: int, seed: int) -> tuple[Fi
         async with watched_loop() as loop:
             for place, schema in enumerate(schemas):
                 ours, theirs = cpu_of_helpers(engine), cpu_of(engine)
-                outcome = await attack(llama, schema, USES[place % len(USES)])
+                use = USES[place % len(USES)]
+                outcome, tokens = await attack_of_tokens(llama, schema, use)
                 prepared = cpu_of_helpers(engine) - ours
-                masks = max(cpu_of(engine) - theirs - plain, 0.0)
+                masks = max(cpu_of(engine) - theirs - tokens * plain, 0.0)
                 found.outcomes[_short(outcome)] += 1
                 found.shares.append(prepared + masks)
                 found.masks.append(masks)
+                if prepared + masks > MOST_CPU + SLACK:
+                    print(f"place {place} as {use}: {prepared:.2f} s and {masks:.2f} s: {outcome}")
                 if place % VICTIM_EVERY == 0:
                     attacking = asyncio.ensure_future(attack(llama, schema, "response_format"))
                     found.victims.append(await chat(llama))
@@ -87,12 +90,13 @@ async def run(state: EngineState, file: Path, count: int, seed: int) -> tuple[Fi
 
 
 async def decoding(llama: Llama, engine: int) -> float:
-    """Seconds of CPU that four chats of four tokens cost: what 16 tokens cost without a schema."""
+    """Seconds of CPU that a token costs the engine without a schema."""
     await chat(llama)
+    body = {"messages": [{"role": "user", "content": "Tell me a story."}], "max_tokens": 60}
     before = cpu_of(engine)
-    for _ in range(4):
-        await chat(llama)
-    return cpu_of(engine) - before
+    answer = await ask(llama, body)
+    tokens = answer.usage.prompt_tokens + answer.usage.completion_tokens
+    return (cpu_of(engine) - before) / tokens
 
 
 def _short(outcome: str) -> str:

@@ -75,11 +75,11 @@ class _Helper:
 class SchemaPool:
     """Carries out tasks in at most `processes` helper processes.
 
-    A task has `cpu` seconds of CPU and `wall` seconds in all, its start included. Cancelling a task
-    kills its process, or drops it if it still waits.
+    A task has `cpu` seconds of CPU, a verdict a fifth of them, and `wall` seconds in all, its start
+    included. Cancelling a task kills its process, or drops it if it still waits.
     """
 
-    def __init__(self, *, processes: int = 2, cpu: float = 2.0, wall: float = 10.0) -> None:
+    def __init__(self, *, processes: int = 2, cpu: float = 1.5, wall: float = 10.0) -> None:
         self._cpu = cpu
         self._wall = wall
         self._places = asyncio.Semaphore(processes)
@@ -91,8 +91,8 @@ class SchemaPool:
         """The result of a task of `preparation`. Raises Unfit, also over the budget."""
         if self._waiting >= _MOST_WAITING:
             raise unavailable("Too many schemas are being prepared. Try again in a second.")
-        told = {"task": task, "arguments": arguments, "seconds": self._cpu}
-        content = json.dumps(told).encode()
+        cpu = self._cpu / 5 if task == "judge" else self._cpu
+        content = json.dumps({"task": task, "arguments": arguments, "seconds": cpu}).encode()
         self._waiting += 1
         try:
             await self._places.acquire()
