@@ -43,12 +43,12 @@ async def attack(engine: Llama, schema: Any, use: Use) -> str:
 
 
 async def attack_of_tokens(engine: Llama, schema: Any, use: Use) -> tuple[str, int]:
-    """The same, and how many tokens the engine read and wrote for it."""
+    """The same, and how many tokens the engine wrote for it."""
     try:
         answer = await ask(engine, request(schema, use))
     except InvalidRequest as refused:
         return refused.detail, 0
-    return "answered", answer.usage.prompt_tokens + answer.usage.completion_tokens
+    return "answered", answer.usage.completion_tokens
 
 
 async def chat(engine: Llama) -> float:

@@ -13,13 +13,18 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from plugin.engines.llama.engine import Llama
 from plugin.engines.llama.link import Link
 from plugin.engines.llama.models import places
+from plugin.engines.llama.preparation import Prepared
 from plugin.engines.llama.process import Options, Supervisor
+from plugin.engines.llama.schema_work import SchemaWork
 from plugin.engines.llama.state import FILE, EngineState, StateFile
 from plugin.outbound.client import GuardedClient
 from tests.attacks.attacking import USES, ask, attack, attack_of_tokens, chat, watched_loop
@@ -45,9 +50,9 @@ class Figures:
 
 
 def cpu_of(pid: int) -> float:
-    """Seconds of CPU of a process."""
-    stat = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(stat[11]) + int(stat[12])) / _TICKS
+    """Seconds of CPU of a process; 0 once it is gone."""
+    fields = read(Path(f"/proc/{pid}/stat")).rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / _TICKS if fields else 0.0
 
 
 def cpu_of_helpers(engine: int) -> float:
@@ -57,9 +62,46 @@ def cpu_of_helpers(engine: int) -> float:
         usage = resource.getrusage(who)
         found += usage.ru_utime + usage.ru_stime
     for task in Path("/proc/self/task").iterdir():
-        for pid in map(int, (task / "children").read_text().split()):
-            found += 0.0 if pid == engine else cpu_of(pid)
+        children = map(int, read(task / "children").split())
+        found += sum(cpu_of(pid) for pid in children if pid != engine)
     return found
+
+
+def read(file: Path) -> str:
+    """What a file of /proc says; nothing once its process is gone."""
+    try:
+        return file.read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
+
+
+class MeasuredWork(SchemaWork):
+    """Adds up what work on schemas costs; one request at a time."""
+
+    def __init__(self, engine: int) -> None:
+        super().__init__()
+        self._engine = engine
+        self.spent = 0.0
+
+    async def of_format(self, schema: Any) -> Prepared:
+        with self._measured():
+            return await super().of_format(schema)
+
+    async def of_tool(self, schema: Any, asking: str, request: str, room: int) -> Prepared:
+        with self._measured():
+            return await super().of_tool(schema, asking, request, room)
+
+    async def judged(self, schema: Any, text: str) -> str | None:
+        with self._measured():
+            return await super().judged(schema, text)
+
+    @contextmanager
+    def _measured(self) -> Iterator[None]:
+        before = cpu_of_helpers(self._engine)
+        try:
+            yield
+        finally:
+            self.spent += cpu_of_helpers(self._engine) - before
 
 
 async def run(state: EngineState, file: Path, count: int, seed: int) -> tuple[Figures, float]:
@@ -67,14 +109,15 @@ async def run(state: EngineState, file: Path, count: int, seed: int) -> tuple[Fi
     found, engine = Figures(), state.pid or 0
     schemas = list(generated(count, seed))
     async with GuardedClient(allow_loopback=True) as client:
-        llama = Llama(Link(StateFile(file), client, at_once=8))
+        work = MeasuredWork(engine)
+        llama = Llama(Link(StateFile(file), client, at_once=8), work)
         plain = await decoding(llama, engine)
         async with watched_loop() as loop:
             for place, schema in enumerate(schemas):
-                ours, theirs = cpu_of_helpers(engine), cpu_of(engine)
+                work.spent, theirs = 0.0, cpu_of(engine)
                 use = USES[place % len(USES)]
                 outcome, tokens = await attack_of_tokens(llama, schema, use)
-                prepared = cpu_of_helpers(engine) - ours
+                prepared = work.spent
                 masks = max(cpu_of(engine) - theirs - tokens * plain, 0.0)
                 found.outcomes[_short(outcome)] += 1
                 found.shares.append(prepared + masks)
@@ -95,8 +138,9 @@ async def decoding(llama: Llama, engine: int) -> float:
     body = {"messages": [{"role": "user", "content": "Tell me a story."}], "max_tokens": 60}
     before = cpu_of(engine)
     answer = await ask(llama, body)
-    tokens = answer.usage.prompt_tokens + answer.usage.completion_tokens
-    return (cpu_of(engine) - before) / tokens
+    each = (cpu_of(engine) - before) / answer.usage.completion_tokens
+    await attack(llama, {"type": "object", "properties": {}}, "response_format")
+    return each
 
 
 def _short(outcome: str) -> str:
