@@ -17,6 +17,7 @@ from plugin.engines.llama.preparation import Prepared, Unfit, carried_out, read_
 from plugin.engines.llama.schema_form import Oversized, measure
 from plugin.engines.llama.schema_pool import SchemaPool
 
+_MOST_CHARACTERS = 1_000_000
 _KEPT = 256
 _KEPT_CHARACTERS = 8_000_000
 
@@ -164,4 +165,6 @@ def _key(task: str, told: Mapping[str, Any]) -> bytes:
     except Oversized as reason:
         raise Unfit(str(reason)) from None
     content = json.dumps([task, told]).encode()
+    if len(content) > _MOST_CHARACTERS:
+        raise Unfit(f"it has more than {_MOST_CHARACTERS:,} characters")
     return hashlib.blake2b(content, digest_size=16).digest()
