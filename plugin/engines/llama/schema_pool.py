@@ -79,7 +79,7 @@ class SchemaPool:
     included. Cancelling a task kills its process, or drops it if it still waits.
     """
 
-    def __init__(self, *, processes: int = 2, cpu: float = 1.5, wall: float = 10.0) -> None:
+    def __init__(self, *, processes: int = 2, cpu: float = 1.5, wall: float = 20.0) -> None:
         self._cpu = cpu
         self._wall = wall
         self._places = asyncio.Semaphore(processes)
@@ -88,7 +88,11 @@ class SchemaPool:
         weakref.finalize(self, _end_all, self._idle)
 
     async def carried_out(self, task: str, arguments: Mapping[str, Any]) -> Any:
-        """The result of a task of `preparation`. Raises Unfit, also over the budget."""
+        """The result of a task of `preparation`.
+
+        Raises Unfit, also over the CPU budget, and EngineUnavailable after `wall` seconds: then it
+        is the machine that is busy.
+        """
         if self._waiting >= _MOST_WAITING:
             raise unavailable("Too many schemas are being prepared. Try again in a second.")
         cpu = self._cpu / 5 if task == "judge" else self._cpu
@@ -118,7 +122,9 @@ class SchemaPool:
                     answer = await helper.ask(content)
             except TimeoutError:
                 helper.end()
-                raise Unfit(f"preparing it takes more than {self._wall:g} s") from None
+                raise unavailable(
+                    "The service is too busy to read this schema. Try again in a second."
+                ) from None
             except (OSError, EOFError):
                 if await helper.code() == -_OVER_BUDGET:
                     raise Unfit(f"preparing it takes more than {self._cpu:g} s of CPU") from None
