@@ -30,6 +30,8 @@ from plugin.engines.llama.engine import Llama, embedded_models
 from plugin.engines.llama.link import Link
 from plugin.engines.llama.queues import DIRECTORY as QUEUES
 from plugin.engines.llama.queues import open_queues
+from plugin.engines.llama.schema_pool import SchemaPool
+from plugin.engines.llama.schema_work import SchemaWork
 from plugin.engines.llama.state import FILE, StateFile
 from plugin.engines.upstream import Address, Upstream
 from plugin.errors import CannotRun
@@ -60,6 +62,7 @@ from plugin.operations.resources import Embedder
 from plugin.outbound.client import GuardedClient, Limits
 from plugin.outbound.trail import current
 from plugin.pools.opening import Pools, open_pools
+from plugin.pools.turns import Turns
 from plugin.settings import JwtIssuer, Settings
 from plugin.storage import migrate
 from plugin.storage.database import FAILURES, ChangeWatch, Commits, open_blocking, open_database
@@ -156,7 +159,7 @@ async def open_services(
 
         issuers = await _open_issuers(stack, settings)
         tokens = JwtAuth(issuers, scopes, time.time) if issuers else None
-        catalog = await open_catalog(stack, settings)
+        catalog = await open_catalog(stack, settings, pools.schemas)
         files = Files(
             settings.data_dir / "files", settings.file_limit, database, pools.files, time.time
         )
@@ -266,11 +269,13 @@ async def _open_idempotency(settings: Settings, pools: Pools) -> AsyncIterator[I
         engine.dispose()
 
 
-async def open_catalog(stack: AsyncExitStack, settings: Settings) -> Catalog:
+async def open_catalog(stack: AsyncExitStack, settings: Settings, schemas: Turns) -> Catalog:
     """Every engine there is, under every name."""
     upstreams = await _open_upstreams(stack, settings)
     state = StateFile(settings.data_dir / FILE)
-    near = await _open_embedded(stack, settings, state) if settings.engine == "embedded" else []
+    near = list[tuple[Model, Engine]]()
+    if settings.engine == "embedded":
+        near = await _open_embedded(stack, settings, state, schemas)
     states: dict[str, Callable[[], str]] = {"engine": lambda: state.read().state} if near else {}
     for upstream in {one for _, one in upstreams}:
         states[f"upstream {upstream.name}"] = partial(getattr, upstream.breaker, "state")
@@ -308,12 +313,14 @@ async def _open_upstreams(
 
 
 async def _open_embedded(
-    stack: AsyncExitStack, settings: Settings, state: StateFile
+    stack: AsyncExitStack, settings: Settings, state: StateFile, schemas: Turns
 ) -> list[tuple[Model, Engine]]:
     client = await stack.enter_async_context(GuardedClient(allow_loopback=True))
     worker = stack.enter_context(closing(Holder(settings.data_dir / "holders")))
     queues = open_queues(settings.data_dir / QUEUES, worker, settings.engine_slots)
-    engine = Llama(Link(state, client, queues=stack.enter_context(queues)))
+    link = Link(state, client, queues=stack.enter_context(queues))
+    engine = Llama(link, SchemaWork(SchemaPool(schemas)))
+    stack.callback(engine.close)
     return [(model, engine) for model in embedded_models(settings.engine_context)]
 
 

@@ -31,8 +31,8 @@ class Pools:
     Python's lock lets one of them run at a time: a caller's second thread would only slow down the
     event loop.
     """
-    grammars: Threads
-    """What an engine prepares from a caller's schema."""
+    schemas: Turns
+    """Helper processes for work on callers' schemas."""
     idempotency: Threads
     """The table of idempotency keys, in one transaction after another."""
     ledger: Threads
@@ -60,7 +60,7 @@ def open_pools(requester: Callable[[], Requester | None], processors: int = 2) -
             uploads=Turns("uploads", 32, requester),
             documents=threads("documents", 2),
             files=threads("files and large bodies", 2),
-            grammars=threads("schemas", 2),
+            schemas=Turns("work on schemas", 2, requester, seconds=2.0),
             idempotency=threads("idempotency keys", 1),
             ledger=threads("the ledger", 1),
             metrics=threads("metrics", 2),

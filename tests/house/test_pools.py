@@ -12,8 +12,6 @@ EXCEPTIONS = {
     "app.py": "the traces are closed once, after the last request",
     "gate/bookkeeping.py": "the ledger's writer is closed once, after the last request",
     "cli/reply_in_passing.py": "a command of one user, not the service",
-    "engines/llama/tool_calls.py": "grammars; to become helper processes",
-    "engines/llama/structured.py": "grammars; to become helper processes",
 }
 
 

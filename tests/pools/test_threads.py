@@ -60,7 +60,7 @@ async def test_pools_do_not_wait_for_each_other() -> None:
     with open_pools(nobody) as pools:
         busy = [asyncio.create_task(pools.files.run(ended.wait)) for _ in range(50)]
         await asyncio.sleep(0.01)
-        for other in (pools.metrics, pools.idempotency, pools.ledger, pools.grammars):
+        for other in (pools.metrics, pools.idempotency, pools.ledger):
             assert await other.run(int) == 0
         ended.set()
         await asyncio.gather(*busy)

@@ -20,7 +20,7 @@ def some_pools() -> Pools:
         uploads=turns,
         documents=threads,
         files=threads,
-        grammars=threads,
+        schemas=turns,
         idempotency=threads,
         ledger=threads,
         metrics=threads,

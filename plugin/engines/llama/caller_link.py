@@ -13,6 +13,7 @@ class CallerLink(Link):
     def __init__(self, link: Link, caller: str) -> None:
         self._link = link
         self._caller = caller
+        self.suspects = link.suspects
 
     def context(self) -> int:
         """See `Link`."""

@@ -1,7 +1,7 @@
 """Chat completions of the embedded model: whole and streamed, one choice or many."""
 
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from secrets import token_hex
 
@@ -13,6 +13,7 @@ from plugin.engines.llama.choices import begun, merged
 from plugin.engines.llama.counted import Counted
 from plugin.engines.llama.decoded import decoded
 from plugin.engines.llama.link import Link
+from plugin.engines.llama.refusals import BrokenOff
 from plugin.engines.llama.structured import structured
 from plugin.engines.llama.tool_calls import ToolCaller
 
@@ -32,16 +33,27 @@ async def chat(
         usage_asked=bool((body.get("stream_options") or {}).get("include_usage")),
         alternatives=body.get("top_logprobs", 0),
     )
-    deltas = await begun(merged([_turn(link, tools, each) for each in asks]))
     counted = Counted(len(asks), of_one_prompt=len(asks))
     if ask.stream:
+        deltas = await begun(merged([_turn(link, tools, each) for each in asks]))
         return Events(_streamed(deltas, reply, counted), answered_by, counted.total)
+    try:
+        choices = await _written(link, tools, asks, counted)
+    except BrokenOff:  # nothing was sent, so it may begin anew
+        choices = await _written(link, tools, asks, counted)
+    return Whole(reply.whole(choices, counted.total), counted.total, answered_by)
+
+
+async def _written(
+    link: Link, tools: ToolCaller, asks: Sequence[ChatAsk], counted: Counted
+) -> list[WholeChoice]:
+    """Every choice to its end."""
     choices = [WholeChoice() for _ in asks]
-    async with aclosing(deltas):
+    async with aclosing(merged([_turn(link, tools, each) for each in asks])) as deltas:
         async for index, delta in deltas:
             choices[index].add(delta)
             counted.add(index, delta.usage)
-    return Whole(reply.whole(choices, counted.total), counted.total, answered_by)
+    return choices
 
 
 async def _turn(link: Link, tools: ToolCaller, ask: ChatAsk) -> AsyncGenerator[Delta]:
@@ -55,7 +67,7 @@ async def _chosen(link: Link, tools: ToolCaller, ask: ChatAsk) -> AsyncGenerator
     calls = await tools.turn(ask)
     if calls is not None:
         return calls
-    return await structured(link, ask) if ask.response_format else decoded(link, ask)
+    return await structured(link, tools.work, ask) if ask.response_format else decoded(link, ask)
 
 
 async def _streamed(

@@ -8,7 +8,8 @@ import re
 import subprocess
 import sys
 import threading
-from collections.abc import Sequence
+import time
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import IO
 
@@ -19,7 +20,9 @@ COMMAND = (sys.executable, "-P", "-m", "plugin.engines.llama.server")
 
 _ERROR = re.compile(r"\S+ [EF] (.*)")
 """A line of llama.cpp's log that tells of an error: time, level, text."""
-_REFUSED = "send_error"
+_REFUSED = ("send_error", "llg error")
+_DUMP, _DUMP_END = "<state>", "</grammar>"
+"""Around what LLGuidance says of a grammar that it drops: it holds a caller's schema."""
 _PATIENCE = 5.0
 _LONGEST_REASON = 300
 
@@ -31,6 +34,7 @@ class Child:
         self._log = log
         self._hidden = {os.path.dirname(path) for path in (plan.text_model, plan.vector_model)}  # noqa: PTH120 - as text
         self._first_error = self._last = ""
+        self._beats: Mapping[str, float] = {}
         self._process = subprocess.Popen(  # noqa: S603 - our own command
             command,
             stdin=subprocess.PIPE,
@@ -55,7 +59,13 @@ class Child:
             found: dict[str, str] = json.loads(line)
         except ValueError:
             return None
+        self._beats = dict.fromkeys(found, time.monotonic())
+        threading.Thread(target=self._hear, name="engine-beats", daemon=True).start()
         return found
+
+    def beats(self) -> Mapping[str, float]:
+        """When each server last made progress, by `time.monotonic`."""
+        return self._beats
 
     def wait(self) -> int:
         """Wait until it has ended, and all that it wrote is read; its exit code."""
@@ -83,6 +93,13 @@ class Child:
         """End it in spite of itself."""
         self._process.kill()
 
+    def _hear(self) -> None:
+        with contextlib.suppress(ValueError):  # closed meanwhile
+            for line in self._process.stdout or ():
+                name = line.decode("utf-8", "replace").strip()
+                if name in self._beats:
+                    self._beats = {**self._beats, name: time.monotonic()}
+
     @property
     def _stdin(self) -> IO[bytes]:
         assert self._process.stdin is not None  # noqa: S101 - for the type checker
@@ -95,13 +112,15 @@ class Child:
                     stream.close()
 
     def _read(self) -> None:
+        dumped = False
         for raw in self._process.stderr or ():
             line = raw.decode("utf-8", "replace").strip()
-            if not line:
+            dumped = line == _DUMP or (dumped and not line.endswith(_DUMP_END))
+            if not line or dumped or line.endswith(_DUMP_END):
                 continue
             self._last = line
             error = _ERROR.fullmatch(line)
-            refused = error is not None and _REFUSED in line
+            refused = error is not None and any(mark in line for mark in _REFUSED)
             if error and not refused and not self._first_error:
                 self._first_error = " ".join(error[1].split())
             # A request that the engine refused is its caller's affair, who is told.

@@ -16,7 +16,7 @@ from plugin.engines.llama.counted import Counted
 from plugin.engines.llama.decoded import deltas
 from plugin.engines.llama.link import Link
 from plugin.engines.llama.prompt_scores import prompt_scores
-from plugin.engines.llama.refusals import too_long
+from plugin.engines.llama.refusals import BrokenOff, too_long
 from plugin.messages import Usage
 
 _PATH = "/v1/completions"
@@ -35,17 +35,27 @@ async def complete(link: Link, ask: Ask, fingerprint: str, answered_by: str) -> 
         usage_asked=bool((body.get("stream_options") or {}).get("include_usage")),
         alternatives=body.get("logprobs"),
     )
-    told = await begun(merged([_text(link, each) for each in asks]))
     counted = Counted(len(asks), of_one_prompt=len(prompts[0]))
-    texts = [Text() for _ in asks]
     if ask.stream:
+        told = await begun(merged([_text(link, each) for each in asks]))
+        texts = [Text() for _ in asks]
         return Events(_streamed(told, reply, texts, counted), answered_by, counted.total)
-    async with aclosing(told):
+    try:
+        texts = await _written(link, asks, counted)
+    except BrokenOff:  # nothing was sent, so it may begin anew
+        texts = await _written(link, asks, counted)
+    chosen = _best(texts, len(prompts[0]), body.get("n", 1))
+    return Whole(reply.whole(chosen, counted.total), counted.total, answered_by)
+
+
+async def _written(link: Link, asks: Sequence[CompletionAsk], counted: Counted) -> list[Text]:
+    """Every text to its end."""
+    texts = [Text() for _ in asks]
+    async with aclosing(merged([_text(link, each) for each in asks])) as told:
         async for index, delta in told:
             texts[index].add(delta)
             counted.add(index, delta.usage)
-    chosen = _best(texts, len(prompts[0]), body.get("n", 1))
-    return Whole(reply.whole(chosen, counted.total), counted.total, answered_by)
+    return texts
 
 
 def _best(texts: Sequence[Text], each: int, n: int) -> list[Text]:

@@ -5,7 +5,7 @@
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 
-from plugin.engines.llama.gbnf import (
+from plugin.engines.llama.lark import (
     EMPTY,
     Part,
     choice,

@@ -1,31 +1,59 @@
 """What the embedded model writes, as it comes: the engine's events told as deltas."""
 
 from collections.abc import AsyncGenerator, Mapping
+from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import Any
 
 from plugin.engines.llama.chat_ask import ChatAsk, Delta
 from plugin.engines.llama.link import Link
+from plugin.engines.llama.refusals import BrokenOff, stopped_twice
 from plugin.messages import Usage
 
 _CHAT = "/v1/chat/completions"
+_TURNS = 3
+"""How often a request without a grammar is begun: others may stop the engine twice."""
+
 IMPOSSIBLE = -9999.0
 """The GPT API's logprob of what cannot come."""
 
 
-def decoded(link: Link, ask: ChatAsk, **changed: Any) -> AsyncGenerator[Delta]:
+def decoded(
+    link: Link, ask: ChatAsk, schema: str | None = None, **changed: Any
+) -> AsyncGenerator[Delta]:
     """The deltas of plain text; `changed` are members of the engine's request.
 
-    The first says nothing and comes as soon as the engine has taken the request. Closing the
-    iterator stops the work.
+    `schema` is the parameter of the caller's request that the grammar was made of. The first delta
+    says nothing and comes as soon as the engine has taken the request. Closing the iterator stops
+    the work.
     """
-    return deltas(link, _CHAT, ask.body(**changed))
+    return deltas(link, _CHAT, ask.body(**changed), schema)
 
 
-async def deltas(link: Link, path: str, body: Mapping[str, Any]) -> AsyncGenerator[Delta]:
-    """The deltas of whatever the text server streams, chat or plain completion."""
-    async with link.events(path, body) as events:
-        async for event in events:
-            yield _delta(event)
+async def deltas(
+    link: Link, path: str, body: Mapping[str, Any], schema: str | None = None
+) -> AsyncGenerator[Delta]:
+    """The deltas of whatever the text server streams, chat or plain completion.
+
+    If the engine stops before it has written anything, it is asked again. Requests with a grammar
+    are asked again one at a time, once: the one under which it stops twice is refused.
+    """
+    again: AbstractAsyncContextManager[None] = nullcontext()
+    for left in reversed(range(_TURNS if schema is None else 2)):
+        told = False
+        try:
+            async with again, link.events(path, body) as events:
+                async for event in events:
+                    delta = _delta(event)
+                    told = told or bool(delta.content)
+                    yield delta
+        except BrokenOff:
+            if told or not (left or schema):
+                raise
+            if not left:
+                raise stopped_twice(str(schema)) from None
+            again = nullcontext() if schema is None else link.suspects
+        else:
+            return
 
 
 def _delta(event: Mapping[str, Any]) -> Delta:

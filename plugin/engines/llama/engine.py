@@ -7,6 +7,7 @@ from plugin.engines.llama.chat import chat
 from plugin.engines.llama.chat_request import refuse_unknown
 from plugin.engines.llama.completions import complete
 from plugin.engines.llama.link import Link
+from plugin.engines.llama.schema_work import SchemaWork
 from plugin.engines.llama.tool_calls import ToolCaller
 from plugin.engines.llama.vectors import CONTEXT, embed
 from plugin.errors import InvalidRequest, NotOffered
@@ -47,9 +48,14 @@ def embedded_models(context: int) -> list[Model]:
 class Llama:
     """Answers for the two embedded models (an `Engine`)."""
 
-    def __init__(self, link: Link) -> None:
+    def __init__(self, link: Link, work: SchemaWork | None = None) -> None:
         self._link = link
-        self._tools = ToolCaller(link)
+        self._work = work or SchemaWork()
+        self._tools = ToolCaller(link, self._work)
+
+    def close(self) -> None:
+        """End the processes that worked on callers' schemas."""
+        self._work.close()
 
     async def answer(self, ask: Ask) -> Whole | Events:
         """Carry out a request; raises as `Engine` says."""

@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from plugin.engines.llama.gbnf import TooLarge
+from plugin.engines.llama.lark import TooLarge
 from plugin.engines.llama.schema_form import Form, Oversized
 from plugin.engines.llama.value_grammar import Bounds, Writer
 

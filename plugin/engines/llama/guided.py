@@ -1,20 +1,18 @@
 """One JSON value under a schema: live where its grammar vouches for it, else checked first."""
 
-import json
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any
 
 from plugin.engines.llama.chat_ask import ChatAsk
-from plugin.engines.llama.compact_json import compact
 from plugin.engines.llama.counted import total
 from plugin.engines.llama.decoded import decoded
 from plugin.engines.llama.grammar_schema import Grammar
 from plugin.engines.llama.link import Link
-from plugin.engines.llama.minimal import minimal
-from plugin.engines.llama.refusals import unavailable
-from plugin.engines.llama.schema_form import Form
+from plugin.engines.llama.preparation import Prepared, Unfit
+from plugin.engines.llama.refusals import left_the_schema
+from plugin.engines.llama.schema_work import SchemaWork
 from plugin.messages import Usage
 
 _STEADY: Mapping[str, Any] = {
@@ -39,18 +37,15 @@ _PIECE = 24
 
 @dataclass(slots=True)
 class Guided:
-    """Writes the value that `grammar` describes and `form` judges.
-
-    `wider` is the grammar for another try where the first, narrower one did not give a valid value.
-    `usage` grows with every try.
-    """
+    """Writes a value of `schema`, `param` of the request; `usage` grows with each try."""
 
     link: Link
+    work: SchemaWork
     ask: ChatAsk
     messages: Sequence[Mapping[str, str]]
-    form: Form
-    grammar: Grammar
-    wider: Grammar
+    schema: Any
+    param: str
+    prepared: Prepared
     adapter: int | None = None
     usage: Usage = field(default_factory=Usage)
 
@@ -58,25 +53,21 @@ class Guided:
     def live(self) -> bool:
         """Whether what the engine writes can be passed on unseen: valid, and sure to end."""
         told = sum(len(message["content"].encode()) + _TEMPLATE for message in self.messages)
-        return self.grammar.exact and told + self.grammar.longest <= self.link.context()
+        grammar = self.prepared.grammar
+        return grammar.exact and told + grammar.longest <= self.link.context()
 
     async def pieces(self) -> AsyncGenerator[str]:
         """The value as JSON text, in pieces.
 
-        Raises Impossible before the first one, and EngineUnavailable rather than end with a value
-        that is not valid.
+        Raises EngineUnavailable rather than end with a value that is not valid.
         """
         if self.live:
             told = ""
-            async with aclosing(self._written(self.grammar)) as written:
+            async with aclosing(self._written(self.prepared.grammar)) as written:
                 async for piece in written:
                     told += piece
                     yield piece
-            if self._valid(told) is None:
-                raise unavailable(
-                    "The embedded engine did not keep to the schema. That is this service's side: "
-                    "try again."
-                )
+            await self._check(told)
             return
         text = await self._checked()
         for start in range(0, len(text), _PIECE):
@@ -84,34 +75,31 @@ class Guided:
 
     async def _checked(self) -> str:
         for turn in range(_RETRIES + 1):
-            grammar = self.wider if turn else self.grammar
+            grammar = self.prepared.wider if turn else self.prepared.grammar
             again: dict[str, Any] = (
                 {"temperature": 0.8, "seed": (self.ask.seed or 0) + turn} if turn else {}
             )
             most = min(grammar.longest + 1, _MOST_UNSEEN)
             again |= {"max_tokens": most}
             text = "".join([piece async for piece in self._written(grammar, **again)])
-            found = self._valid(text)
+            try:
+                found = await self.work.judged(self.schema, text)
+            except Unfit:
+                break
             if found is not None:
                 return found
             if len(text) > _MOST_UNSEEN:
                 break
-        return self.least()
+        return self.prepared.least
 
-    def least(self) -> str:
-        """The least valid value: of what the message says where possible. Raises Impossible."""
-        for grammar in (self.grammar, self.wider):
-            found = self._valid(grammar.shortest)
-            if found is not None:
-                return found
-        return compact(minimal(self.form))
-
-    def _valid(self, text: str) -> str | None:
+    async def _check(self, told: str) -> None:
+        """Raise for an answer that is not valid, and for one that takes too long to judge."""
         try:
-            value = json.loads(text)
-        except ValueError:
-            return None
-        return compact(value) if self.form.validator.is_valid(value) else None
+            found = await self.work.judged(self.schema, told)
+        except Unfit:
+            found = None
+        if found is None:
+            raise left_the_schema()
 
     async def _written(self, grammar: Grammar, **changed: Any) -> AsyncGenerator[str]:
         body: dict[str, Any] = {
@@ -124,7 +112,7 @@ class Guided:
         if self.adapter is not None:
             body["lora"] = [{"id": self.adapter, "scale": 1.0}]
         before = self.usage
-        async with aclosing(decoded(self.link, self.ask, **body)) as deltas:
+        async with aclosing(decoded(self.link, self.ask, self.param, **body)) as deltas:
             async for delta in deltas:
                 if delta.usage is not None:
                     self.usage = total(before, delta.usage)

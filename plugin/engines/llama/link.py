@@ -11,7 +11,7 @@ import orjson
 
 from plugin.engines.fair_queue import FairQueue
 from plugin.engines.llama.engine_events import read_events
-from plugin.engines.llama.refusals import broken_off, refusal, unavailable
+from plugin.engines.llama.refusals import BrokenOff, broken_off, refusal, unavailable
 from plugin.engines.llama.state import EngineState, StateFile
 from plugin.errors import SourceUnavailable
 from plugin.outbound.client import GuardedClient, Streamed
@@ -55,6 +55,8 @@ class Link:
         self._patience = patience
         self._clock = clock
         self._queues = queues
+        self.suspects = asyncio.Lock()
+        """Held by a request under whose grammar the engine may have stopped."""
         self._missed = self._asked_last = -math.inf
         self._ended: int | None = None
         self._ended_at = -math.inf
@@ -68,10 +70,17 @@ class Link:
     ) -> Any:
         """The JSON value that `server` answers.
 
-        Not for long texts: hanging up stops a decoding that is streamed, and no other.
+        Not for long texts: hanging up stops a decoding that is streamed, and no other. An engine
+        that stops meanwhile is asked once more.
 
         Raises `ContextLengthExceeded`, `InvalidRequest` and `EngineUnavailable`.
         """
+        try:
+            return await self._posted(server, path, body, caller)
+        except BrokenOff:
+            return await self._posted(server, path, body, caller)
+
+    async def _posted(self, server: Server, path: str, body: Mapping[str, Any], caller: str) -> Any:
         async with self._asked(server, path, body, caller) as answer:
             content = b"".join([piece async for piece in answer.pieces])
         try:

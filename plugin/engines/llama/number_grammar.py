@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from plugin.engines.llama.gbnf import Part, characters, choice, literal, repeated, sequence
+from plugin.engines.llama.lark import Part, characters, choice, literal, repeated, sequence
 
 _DIGITS = 15
 """Digits of a whole number without a bound: what a double holds."""

@@ -8,7 +8,7 @@ are not written at all.
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from plugin.engines.llama.gbnf import (
+from plugin.engines.llama.lark import (
     EMPTY,
     Part,
     TooLarge,

@@ -123,7 +123,7 @@ class Supervisor:
         ended = threading.Event()
         if addresses := child.addresses():
             self._serves(child, addresses, time.monotonic() - began)
-            about = (addresses.values(), child.pid, ended, child.kill)
+            about = (child.beats, child.pid, ended, child.kill)
             threading.Thread(target=watch, args=about, name="engine-watch", daemon=True).start()
         code = child.wait()
         ended.set()

@@ -29,12 +29,33 @@ def unavailable(detail: str) -> EngineUnavailable:
     return EngineUnavailable(detail, headers=_RETRY)
 
 
-def broken_off() -> EngineUnavailable:
+class BrokenOff(EngineUnavailable):
+    """The engine went away in the middle of its work: it may be asked once more."""
+
+
+def broken_off() -> BrokenOff:
     """The engine went away in the middle of its work."""
     happened("engine stopped")
-    return unavailable(
+    return BrokenOff(
         "The embedded engine stopped while it answered. That is this service's side; it is started "
-        "again by itself: try again."
+        "again by itself: try again.",
+        headers=_RETRY,
+    )
+
+
+def left_the_schema() -> EngineUnavailable:
+    """The engine wrote what its grammar does not let through."""
+    return unavailable(
+        "The embedded engine did not keep to the schema. That is this service's side: try again."
+    )
+
+
+def stopped_twice(param: str) -> InvalidRequest:
+    """The engine stopped under a grammar, alone with it the second time."""
+    return InvalidRequest(
+        "The embedded engine stopped twice while it followed this schema. Simplify it, or ask a "
+        "model of an upstream (PLUGIN_UPSTREAMS).",
+        param=param,
     )
 
 

@@ -2,13 +2,14 @@
 
 The only module that knows `xllamacpp`. What to do comes as one line of JSON on stdin, which then
 stays open: when it closes, the parent is gone, and so is this process. Where the servers listen is
-one line of JSON on stdout.
+the first line of JSON on stdout. Each further line names a server that makes progress.
 """
 
 import json
 import os
 import sys
 import threading
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -27,6 +28,7 @@ _CACHE_MIB = 128
 _BATCH = 32
 _ERRORS_ONLY = 1
 _LOADING_FAILED = 3
+_BEAT_EVERY = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +60,22 @@ def run(told: BinaryIO, answer: BinaryIO) -> None:
     addresses = {"text": text.listening_address, "vectors": vectors.listening_address}
     answer.write(json.dumps(addresses).encode() + b"\n")
     answer.flush()
+    for name, server in (("text", text), ("vectors", vectors)):
+        threading.Thread(target=_beat, args=(server, name, answer), daemon=True).start()
     threading.Event().wait()
+
+
+def _beat(server: Any, name: str, answer: BinaryIO) -> None:
+    """Say again and again that a server's decoding loop has finished a pass.
+
+    The loop itself answers for its figures, between two batches; not over HTTP, where requests that
+    wait may hold every thread.
+    """
+    while True:
+        server.handle_metrics()
+        answer.write(name.encode() + b"\n")
+        answer.flush()
+        time.sleep(_BEAT_EVERY)
 
 
 def _leave_with(told: BinaryIO) -> None:
@@ -133,6 +150,7 @@ def _common(plan: Plan, path: str, name: str, port: int) -> "CommonParams":
             # What was asked for, or an error; not what would fit the memory.
             "fit_params": False,
             "ui": False,
+            "endpoint_metrics": True,
             "verbosity": _ERRORS_ONLY,
         },
     )

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from plugin.engines.llama.gbnf import Part, literal, repeated, sequence
+from plugin.engines.llama.lark import Part, literal, repeated, sequence
 from plugin.engines.llama.pattern_grammar import Piece, Unwritable, pattern
 
 _LONG_MONTHS = "(?:0[13578]|1[02])-(?:0[1-9]|[12][0-9]|3[01])"
@@ -27,7 +27,7 @@ _FORMATS = {
     "uri": _URI,
     "url": _URI,
 }
-_CHARACTER = Part(r'([^"\\\x00-\x1F\x7F] | "\\" ["\\/bfnrt])', 4, "a")
+_CHARACTER = Part(r'(/[^"\\\x00-\x1F\x7F]/ | "\\" /["\\\/bfnrt]/)', 4, "a")
 
 
 def string(schema: Mapping[str, Any], most: int) -> Part | None:

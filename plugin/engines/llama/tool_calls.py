@@ -1,7 +1,5 @@
 """Tool calls of the embedded model: route, fill under the tool's grammar, check, else mend."""
 
-import asyncio
-import json
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from secrets import token_hex
@@ -10,39 +8,39 @@ from typing import Any
 from plugin.engines.llama.chat_ask import CallPiece, ChatAsk, Delta
 from plugin.engines.llama.chat_messages import text_of
 from plugin.engines.llama.counted import total
-from plugin.engines.llama.evidence import narrowed
-from plugin.engines.llama.grammar_schema import LADDER, Grammar, Impossible, grammar
 from plugin.engines.llama.guided import Guided
 from plugin.engines.llama.link import Link
+from plugin.engines.llama.preparation import Unfit
 from plugin.engines.llama.refusals import too_long
-from plugin.engines.llama.schema_form import Form, Oversized
+from plugin.engines.llama.schema_work import SchemaWork
 from plugin.engines.llama.tool_prompt import tool_messages
 from plugin.engines.llama.tool_routing import ToolRouter, Vectors, Wanted
 from plugin.errors import InvalidRequest
 from plugin.messages import Usage
 
 _RESULTS = frozenset({"tool", "function"})
-_LADDER = LADDER[1:]
-"""Arguments are short: what this model writes beyond goes in circles."""
-
-_LARGE = 20_000
-"""Characters of a schema from which its grammar is written beside the event loop."""
 
 
 class ToolCaller:
     """Turns requests with tools into calls; one for all requests of a process."""
 
     def __init__(
-        self, link: Link, *, adapter: int | None = None, vectors: Vectors | None = None
+        self,
+        link: Link,
+        work: SchemaWork,
+        *,
+        adapter: int | None = None,
+        vectors: Vectors | None = None,
     ) -> None:
         self._link = link
+        self.work = work
         self._adapter = adapter
         self._vectors = Vectors() if vectors is None else vectors
         self._router = ToolRouter(link, vectors=self._vectors)
 
     def through(self, link: Link) -> "ToolCaller":
         """Return the same, asking through `link`."""
-        return ToolCaller(link, adapter=self._adapter, vectors=self._vectors)
+        return ToolCaller(link, self.work, adapter=self._adapter, vectors=self._vectors)
 
     async def turn(self, ask: ChatAsk) -> AsyncGenerator[Delta] | None:
         """The calls that a request leads to; None where no tool is called.
@@ -72,43 +70,28 @@ class ToolCaller:
     ) -> "tuple[str, Guided] | None":
         """A tool's name and how its arguments are written; None where they cannot be."""
         function = ask.tools[wanted.tool]["function"]
+        param = f"tools[{wanted.tool}].function.parameters"
         try:
-            return function["name"], await self._guided(ask, function, wanted.text)
-        except (Oversized, Impossible) as reason:
+            return function["name"], await self._guided(ask, function, param, wanted.text)
+        except Unfit as reason:
             if not must:
                 return None
             raise InvalidRequest(
                 f"The tool {function['name']!r} cannot be called by the embedded model: of its "
                 f"parameters' schema {reason}. Simplify it, or ask a model of an upstream "
                 "(PLUGIN_UPSTREAMS).",
-                param=f"tools[{wanted.tool}].function.parameters",
+                param=param,
             ) from None
 
-    async def _guided(self, ask: ChatAsk, function: Mapping[str, Any], text: str) -> Guided:
-        schema = function.get("parameters") or {}
-        if len(json.dumps(schema)) > _LARGE:
-            form, narrow, wide = await asyncio.to_thread(self._grammars, schema, function, text)
-        else:
-            form, narrow, wide = self._grammars(schema, function, text)
-        offered = _offered(narrow[0])
-        messages = tool_messages(function, offered, text)
-        guided = Guided(self._link, ask, messages, form, narrow[1], wide, self._adapter)
-        if not guided.live:
-            guided.least()  # so that something valid is known before anything is answered
-        return guided
-
-    def _grammars(
-        self, schema: Any, function: Mapping[str, Any], text: str
-    ) -> tuple[Form, tuple[Form, Grammar], Grammar]:
-        form = Form(_of_object(schema))
-        room = max(self._link.context() // 2, 256)
-        wide = grammar(form, room=room, ladder=_LADDER)
+    async def _guided(
+        self, ask: ChatAsk, function: Mapping[str, Any], param: str, text: str
+    ) -> Guided:
+        schema = _of_object(function.get("parameters") or {})
         asking = f"{function['name']} {function.get('description') or ''}"
-        narrow = narrowed(form, text, asking)
-        try:
-            return form, (narrow, grammar(narrow, room=room, ladder=_LADDER)), wide
-        except (Oversized, Impossible):
-            return form, (form, wide), wide
+        room = max(self._link.context() // 2, 256)
+        prepared = await self.work.of_tool(schema, asking, text, room)
+        messages = tool_messages(function, prepared.offered, text)
+        return Guided(self._link, self.work, ask, messages, schema, param, prepared, self._adapter)
 
     async def _check_length(self, ask: ChatAsk) -> None:
         """A conversation over the context is refused, though only its last request is read."""
@@ -145,7 +128,7 @@ async def _called(calls: Sequence[tuple[str, Guided]]) -> AsyncGenerator[Delta]:
 
 
 async def _arguments(guided: Guided) -> AsyncGenerator[str]:
-    if guided.grammar.longest == len("{}"):
+    if guided.prepared.grammar.longest == len("{}"):
         yield "{}"
         return
     async with aclosing(guided.pieces()) as pieces:
@@ -173,8 +156,3 @@ def _of_object(schema: Any) -> Any:
     if isinstance(schema, Mapping) and "type" not in schema and "$ref" not in schema:
         return {"type": "object", **schema}
     return schema
-
-
-def _offered(form: Form) -> list[str]:
-    root = form.root
-    return list(root.get("properties", ())) if isinstance(root, dict) else []

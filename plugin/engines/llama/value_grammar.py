@@ -9,7 +9,7 @@ from plugin.contract.operation import Schema
 from plugin.engines.llama import number_grammar
 from plugin.engines.llama.compact_json import compact
 from plugin.engines.llama.composite_grammar import closed_list, open_list, ordered, several
-from plugin.engines.llama.gbnf import (
+from plugin.engines.llama.lark import (
     EMPTY,
     Part,
     Rules,
@@ -30,7 +30,7 @@ _UNWRITTEN = frozenset(
 )
 """Keywords that no grammar says; whoever uses them gets its values checked."""
 
-_NAME = Part(r'("\"" [A-Za-z_] [A-Za-z0-9_-]{0,23} "\"")', 26, '"a"')
+_NAME = Part(r'("\"" /[A-Za-z_][A-Za-z0-9_-]{0,23}/ "\"")', 26, '"a"')
 _SIMPLE: Mapping[str, Callable[[Mapping[str, Any], int], Part | None]] = {
     "string": string,
     "integer": lambda schema, _most: number_grammar.integer(schema),

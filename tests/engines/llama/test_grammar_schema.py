@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from plugin.engines.llama.grammar_schema import Grammar, Impossible, grammar
 from plugin.engines.llama.link import Link
 from plugin.engines.llama.schema_form import Form, Oversized
-from tests.engines.llama.gbnf_sampler import Sampler
+from tests.engines.llama.grammar_sampler import Sampler
 from tests.engines.llama.schemas import REFUSED, TAKEN, real_tools, schemas
 
 ROOM = 3000

@@ -1,14 +1,12 @@
-"""An engine that hangs is seen; one that answers, or works, is left alone."""
+"""An engine that makes no progress is seen; one that does, however busy, is left alone."""
 
-import http.server
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -23,6 +21,8 @@ pytestmark = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="ne
 
 SLEEPS = "import time; time.sleep(60)"
 WORKS = "while True: pass"
+IMPATIENT = watch.Patience(busy=0.5, idle=3)
+SOON = watch.Patience(busy=4.0, idle=3)
 
 
 @contextmanager
@@ -37,42 +37,11 @@ def process(program: str) -> Iterator[int]:
         started.wait()
 
 
-@contextmanager
-def silent() -> Iterator[str]:
-    """An address that takes connections and says nothing."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-
-
-@contextmanager
-def answering() -> Iterator[str]:
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self.send_response(200 if self.path == "/health" else 404)
-            self.end_headers()
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}"
-        finally:
-            server.shutdown()
-            thread.join()
-
-
-@pytest.fixture(autouse=True)
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(watch, "_PATIENCE", 0.1)
-
-
-def found(addresses: list[str], pid: int, seconds: float) -> bool:
+def found(beats: Callable[[], Mapping[str, float]], pid: int, seconds: float) -> bool:
     """Whether it is taken to hang within some seconds."""
     ended, hung = threading.Event(), threading.Event()
-    watching = threading.Thread(target=watch.watch, args=(addresses, pid, ended, hung.set, 0.1))
+    about = (beats, pid, ended, hung.set, IMPATIENT, 0.05)
+    watching = threading.Thread(target=watch.watch, args=about)
     watching.start()
     hung.wait(seconds)
     ended.set()
@@ -80,30 +49,43 @@ def found(addresses: list[str], pid: int, seconds: float) -> bool:
     return hung.is_set()
 
 
-def test_one_that_neither_answers_nor_works_hangs() -> None:
-    with process(SLEEPS) as pid, silent() as text, answering() as vectors:
-        assert found([vectors, text], pid, 10)
+def beating() -> dict[str, float]:
+    return {"text": time.monotonic(), "vectors": time.monotonic()}
 
 
-def test_one_that_answers_does_not_hang() -> None:
-    with process(SLEEPS) as pid, answering() as text:
-        assert not found([text], pid, 1.5)
+def stuck() -> Callable[[], dict[str, float]]:
+    """One of two servers never finishes what it began."""
+    began = time.monotonic()
+    return lambda: {"text": began, "vectors": time.monotonic()}
 
 
-def test_one_that_works_does_not_hang() -> None:
-    with process(WORKS) as pid, silent() as text:
-        assert not found([text], pid, 3)
+def test_one_that_works_without_progress_hangs() -> None:
+    with process(WORKS) as pid:
+        assert found(stuck(), pid, 20)
 
 
-def test_one_of_which_nothing_is_known_is_left_alone() -> None:
-    with silent() as text:
-        assert not found([text], 2**30, 1.5)
+def test_one_that_neither_works_nor_makes_progress_hangs() -> None:
+    with process(SLEEPS) as pid:
+        assert found(stuck(), pid, 20)
+
+
+@pytest.mark.parametrize("program", [SLEEPS, WORKS])
+def test_one_that_makes_progress_does_not_hang(program: str) -> None:
+    with process(program) as pid:
+        assert not found(beating, pid, 1)
+
+
+def test_one_that_gets_no_processor_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    worked = iter(range(10_000))
+    monkeypatch.setattr(watch, "_worked", lambda _pid: next(worked) / 10_000)
+    assert not found(stuck(), os.getpid(), 1.5)
 
 
 def test_an_engine_that_hangs_is_started_anew(
     tmp_path: Path, model_places: tuple[Path, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(watch, "_EVERY", 0.3)
+    monkeypatch.setattr(watch, "Patience", lambda: SOON)
     file = tmp_path / "engine.json"
     supervisor, states = (
         Supervisor(Options(model_places, slots=2, context=512), file),

@@ -1,13 +1,17 @@
-"""The engine's grammar language (GBNF): parts of a grammar, and the book of its rules."""
+"""The engine's grammar language (Lark, as LLGuidance reads it): parts of a grammar, and its rules.
 
+Every rule is a terminal, so the whole grammar is one regular expression. LLGuidance matches it by
+derivatives: an ambiguous expression costs no more than another of its size. The runtime's own
+language (GBNF) follows every way to read a text, and their number grows exponentially.
+"""
+
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-_NAMED = {"\n": "\\n", "\r": "\\r", "\t": "\\t", '"': '\\"', "\\": "\\\\"}
-_CONTROL = 0x20
-_DELETE = 0x7F
+_HEAD = "%llguidance {}"
 _MAX_REPEAT = 2000
-"""Elements that the engine takes in one repetition."""
+"""Elements that one repetition may have."""
 
 _LONGEST = 20_000
 
@@ -37,7 +41,7 @@ EMPTY = Part('""', 0, "")
 
 def quoted(text: str) -> str:
     """Text as a literal of the grammar."""
-    return '"' + "".join(map(_escaped, text)) + '"'
+    return json.dumps(text, ensure_ascii=False)
 
 
 def literal(text: str) -> Part:
@@ -131,19 +135,19 @@ class Rules:
 
     def add(self, part: Part) -> Part:
         """The part as a rule of its own: a name to put in its place."""
-        if len(part.text) <= len("r00"):
+        if len(part.text) <= len("R00"):
             return part
         name = self._names.get(part.text)
         if name is None:
-            name = self._names[part.text] = f"r{len(self._names)}"
+            name = self._names[part.text] = f"R{len(self._names)}"
             self.cost += part.cost
             self.size += len(part.text)
         return replace(part, text=name, cost=1)
 
     def text(self, root: Part) -> str:
         """The whole grammar."""
-        rules = (f"{name} ::= {text}" for text, name in self._names.items())
-        return "\n".join([f"root ::= {root.text}", *rules])
+        rules = (f"{name}: {text}" for text, name in self._names.items())
+        return "\n".join([_HEAD, "start: ROOT", f"ROOT: {root.text}", *rules])
 
 
 def characters(spans: Sequence[tuple[int, int]]) -> Part:
@@ -155,7 +159,7 @@ def characters(spans: Sequence[tuple[int, int]]) -> Part:
         for low, high in spans
     )
     last = max(high for _low, high in spans)
-    return Part(f"[{inner}]", len(chr(last).encode()), chr(spans[0][0]))
+    return Part(f"/[{inner}]/", len(chr(last).encode()), chr(spans[0][0]))
 
 
 def _shared(first: str, last: str) -> str:
@@ -168,15 +172,6 @@ def _shared(first: str, last: str) -> str:
     return first[:length]
 
 
-def _escaped(char: str) -> str:
-    if char in _NAMED:
-        return _NAMED[char]
-    code = ord(char)
-    return f"\\x{code:02X}" if code < _CONTROL or code == _DELETE else char
-
-
 def _in_class(code: int) -> str:
     char = chr(code)
-    if char.isascii():
-        return char if char.isalnum() else f"\\x{code:02X}"
-    return f"\\u{code:04X}" if code <= 0xFFFF else f"\\U{code:08X}"  # noqa: PLR2004 - 16 bits
+    return char if char.isascii() and char.isalnum() else f"\\x{{{code:X}}}"

@@ -1,15 +1,15 @@
 """Random texts that a grammar of the engine lets through, by reading the grammar as it is sent."""
 
+import json
 import random
 import re
 from dataclasses import dataclass
 from typing import Any
 
-_TOKEN = re.compile(
-    r'"(?:[^"\\]|\\.)*"|\[(?:[^\]\\]|\\.)*\]|[A-Za-z][A-Za-z0-9]*|\{\d+,\d+\}|[()|?]'
-)
-_ESCAPE = re.compile(r"\\(x[0-9A-F]{2}|u[0-9A-F]{4}|U[0-9A-F]{8}|.)", re.DOTALL)
-_NAMED = {"n": "\n", "r": "\r", "t": "\t"}
+_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|/(?:[^/\\]|\\.)*/|[A-Z][A-Z0-9]*|\{\d+,\d+\}|[()|?]')
+_CLASS = re.compile(r"\[((?:[^\]\\]|\\.)*)\](\{\d+,\d+\})?")
+_CHARACTER = re.compile(r"\\x\{?([0-9A-F]+)\}?|\\?(.)", re.DOTALL)
+_HEAD = ["%llguidance {}", "start: ROOT"]
 
 
 @dataclass
@@ -25,17 +25,17 @@ class Sampler:
 
     def __init__(self, text: str) -> None:
         self._rules = {}
-        for line in text.split("\n"):
-            name, _, body = line.partition(" ::= ")
-            tokens = _TOKEN.findall(body)
-
-            self._tokens = tokens[::-1]
+        lines = text.split("\n")
+        assert lines[:2] == _HEAD
+        for line in lines[2:]:
+            name, _, body = line.partition(": ")
+            self._tokens = _TOKEN.findall(body)[::-1]
             self._rules[name] = self._choice()
             assert not self._tokens, f"left over in {name}: {self._tokens[:5]}"
 
     def write(self, random: random.Random, most: int = 6) -> str:
         out: list[str] = []
-        self._write(_Node("rule", "root"), random, most, out)
+        self._write(_Node("rule", "ROOT"), random, most, out)
         return "".join(out)
 
     def _choice(self) -> _Node:
@@ -57,15 +57,14 @@ class Sampler:
             node = self._choice()
             assert self._tokens.pop() == ")"
         elif token[0] == '"':
-            node = _Node("text", _plain(token[1:-1]))
-        elif token[0] == "[":
-            node = _Node("class", _spans(token[1:-1]))
+            node = _Node("text", json.loads(token))
+        elif token[0] == "/":
+            node = _Node("run", [_class(*found.groups()) for found in _CLASS.finditer(token)])
         else:
             node = _Node("rule", token)
         if self._tokens and self._tokens[-1][0] in "?{":
             count = self._tokens.pop()
-            least, most = (0, 1) if count == "?" else map(int, count[1:-1].split(","))
-            return _Node("repeat", node, least, most)
+            return _repeated(node, "{0,1}" if count == "?" else count)
         return node
 
     def _write(self, node: _Node, random: random.Random, most: int, out: list[str]) -> None:
@@ -87,27 +86,27 @@ class Sampler:
             out.append(chr(random.randint(low, min(high, low + 90))))
 
 
-def _plain(text: str) -> str:
-    return _ESCAPE.sub(lambda found: _code(found[1]), text)
+def _repeated(node: _Node, count: str) -> _Node:
+    least, most = map(int, count[1:-1].split(","))
+    return _Node("repeat", node, least, most)
 
 
-def _code(escape: str) -> str:
-    if escape[0] in "xuU" and len(escape) > 1:
-        return chr(int(escape[1:], 16))
-    return _NAMED.get(escape, escape)
+def _class(inner: str, count: str | None) -> _Node:
+    node = _Node("class", _spans(inner))
+    return _repeated(node, count) if count else node
 
 
 def _spans(inner: str) -> list[tuple[int, int]]:
     negated = inner.startswith("^")
     chars = [
-        (found[1] is not None, _code(found[1]) if found[1] else found[0])
-        for found in re.finditer(_ESCAPE.pattern + r"|.", inner[negated:], re.DOTALL)
+        (found[1] is None and found[0] == "-", int(found[1], 16) if found[1] else ord(found[2]))
+        for found in _CHARACTER.finditer(inner[negated:])
     ]
     spans, index = [], 0
     while index < len(chars):
-        low = ord(chars[index][1])
-        if index + 2 < len(chars) and chars[index + 1] == (False, "-"):
-            spans.append((low, ord(chars[index + 2][1])))
+        low = chars[index][1]
+        if index + 2 < len(chars) and chars[index + 1][0]:
+            spans.append((low, chars[index + 2][1]))
             index += 3
         else:
             spans.append((low, low))

@@ -1,0 +1,83 @@
+"""Hostile schemas: answered or refused under a budget, and nobody else waits for it."""
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from plugin.api.v1.chat import ChatRequest
+from plugin.engines.llama.engine import Llama
+from plugin.engines.llama.state import StateFile
+from tests.attacks.attacking import USES, Use, ask, attack, chat, request, watched_loop
+from tests.attacks.hostile_schemas import NULLABLE, generated, known
+
+PATIENCE = 30.0
+"""Seconds: each of these attacks once took a minute or more; a busy machine takes less."""
+
+HELD = 1.0
+"""Seconds of work for which the event loop may be held here; `make chaos` holds it to 0.05."""
+
+GENERATED = 60
+
+
+@pytest.mark.parametrize(("place", "name"), list(enumerate(known())))
+async def test_an_attack_holds_up_nobody(llama: Llama, place: int, name: str) -> None:
+    schema = known()[name]
+    async with asyncio.timeout(PATIENCE), watched_loop() as loop:
+        attacking = asyncio.ensure_future(attack(llama, schema, USES[place % len(USES)]))
+        await chat(llama)
+        await attacking
+    assert loop.worked < HELD
+
+
+@pytest.mark.parametrize("use", USES)
+async def test_an_ambiguous_pattern_is_followed(llama: Llama, use: Use) -> None:
+    schema = known()["nullable repeats"]
+    assert NULLABLE in str(schema)
+    async with asyncio.timeout(PATIENCE):
+        assert await attack(llama, schema, use) == "answered"
+
+
+async def test_an_attacker_who_leaves_leaves_nothing_behind(llama: Llama) -> None:
+    for schema in known().values():
+        leaving = asyncio.ensure_future(ask(llama, request(schema, "response_format")))
+        await asyncio.sleep(0.05)
+        leaving.cancel()
+        await asyncio.gather(leaving, return_exceptions=True)
+    async with asyncio.timeout(PATIENCE):
+        await chat(llama)
+
+
+async def test_a_schema_over_the_budget_is_refused_once_and_for_all(llama: Llama) -> None:
+    schema = known()["branches of nothing"]
+    first = await attack(llama, schema, "response_format")
+    assert "more than 0.2 s of CPU" in first
+    async with asyncio.timeout(PATIENCE):
+        assert await attack(llama, schema, "response_format") == first
+
+
+async def test_sixty_generated_schemas(llama: Llama, engine: Path) -> None:
+    before = StateFile(engine).read()
+    schemas = iter(list(enumerate(generated(GENERATED))))
+
+    async def caller() -> None:
+        for place, schema in schemas:
+            await attack(llama, schema, USES[place % len(USES)])
+
+    async with watched_loop() as loop:
+        await asyncio.gather(caller(), caller(), caller())
+        await chat(llama)
+    assert loop.worked < HELD
+    assert StateFile(engine).read() == before
+
+
+@pytest.mark.parametrize("name", known())
+def test_the_door_does_not_read_it(name: str) -> None:
+    """What goes to an upstream is passed on as it came, however deep or odd."""
+    schema: Any = known()[name]
+    for use in ("tool", "response_format"):
+        body = {"model": "far", **request(schema, use)}
+        read = ChatRequest.model_validate(body)
+        told = read.model_dump(mode="json", by_alias=True, exclude_unset=True)
+        assert told == body
