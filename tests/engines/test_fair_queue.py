@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from plugin.engines.fair_queue import FairQueue, LocalPlaces, may_take
@@ -75,7 +75,6 @@ STEPS = st.lists(
 
 
 @given(STEPS, st.integers(1, 6), st.sampled_from([1, 2, 4]))
-@settings(max_examples=150, deadline=None)
 def test_no_place_is_held_twice_and_no_request_is_forgotten(
     steps: Sequence[tuple[str, int]], total: int, share: float
 ) -> None:
@@ -105,7 +104,6 @@ def test_no_place_is_held_twice_and_no_request_is_forgotten(
 
 
 @given(st.lists(st.sampled_from("aaaabc"), min_size=1, max_size=40), st.integers(1, 4))
-@settings(max_examples=100, deadline=None)
 def test_a_key_that_waits_has_its_turn_before_another_has_two(keys: list[str], total: int) -> None:
     async def run() -> None:
         room = local(total, share=total)

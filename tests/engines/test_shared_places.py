@@ -11,7 +11,7 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from plugin.engines.fair_queue import FairQueue
@@ -185,7 +185,6 @@ async def _turns_beside(killed: "subprocess.Popen[bytes]", directory: Path) -> t
 
 
 @given(STEPS, st.integers(2, 5))
-@settings(max_examples=30, deadline=None)
 def test_over_two_workers_no_place_is_held_twice_and_no_request_is_forgotten(
     tmp_path_factory: pytest.TempPathFactory, steps: Sequence[tuple[str, int]], total: int
 ) -> None:

@@ -1,15 +1,19 @@
-"""Schemas for the tests of structured output: random ones, real ones, and hostile ones."""
+"""Schemas for the tests of structured output: random ones, those of tools, and hostile ones.
+
+Tools of our own are in `tests/samples/functions`; real ones are added where `CALLS` exists.
+"""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import strategies as st
 
 from plugin.contract.schema import mended
-
-CALLS = Path(__file__).parents[4] / "shared" / "corpus" / "calls"
+from tests.operations.function_library import CALLS, OWN, own_functions, own_rows
 
 _names = st.text("abc_", min_size=1, max_size=4)
 _bound = st.integers(-20, 20)
@@ -89,46 +93,81 @@ def _wider(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
 schemas = st.recursive(_leaves, _wider, max_leaves=8)
 
 
-def real_tools() -> Iterator[tuple[str, dict[str, Any]]]:
-    """Every different schema of the recorded tools, those in Python's words mended."""
-    seen = set()
-    for name, schema in [*_bfcl(), *_tau(), *_wire()]:
-        key = json.dumps(schema, sort_keys=True)
-        if key not in seen:
-            seen.add(key)
-            yield name, schema
+@dataclass(frozen=True)
+class Collection:
+    """Schemas of tools by name, requests, and what is known of the schemas.
+
+    `least` is how many different ones there are at least. No value fits those in `impossible`; a
+    grammar says less than those in `inexact`, so their values are checked. Of `asked` many the real
+    engine writes arguments; narrowing 200 of them offers more than `offered` values.
+    """
+
+    name: str
+    schemas: Callable[[], Iterable[tuple[str, Any]]]
+    rows: Callable[[], list[dict[str, Any]]]
+    least: int
+    impossible: list[str]
+    inexact: list[str]
+    asked: int
+    offered: int
+
+    def tools(self) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Every different schema, those in Python's words mended."""
+        seen = set()
+        for name, schema in self.schemas():
+            key = json.dumps(schema, sort_keys=True)
+            if key not in seen:
+                seen.add(key)
+                yield name, schema
+
+    def requests(self) -> list[str]:
+        """What the users wrote last."""
+        return [row["question"][0][-1]["content"] for row in self.rows()]
 
 
 def bfcl(name: str) -> list[dict[str, Any]]:
     """Rows of one BFCL file: `question` and `function`."""
-    path = CALLS / f"bfcl_v4_{name}.quarter.jsonl"
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    return _lines(CALLS / f"bfcl_v4_{name}.quarter.jsonl")
 
 
 def as_tool(function: dict[str, Any]) -> dict[str, Any]:
-    """A function of BFCL as a tool, its types in the words of JSON Schema."""
+    """A function document as a tool, its types in the words of JSON Schema."""
     parameters = mended(function["parameters"])[0]
     return {"type": "function", "function": {**function, "parameters": parameters}}
 
 
-def _bfcl() -> Iterator[tuple[str, Any]]:
+def _own_schemas() -> Iterator[tuple[str, Any]]:
+    yield from _of_functions(own_functions())
+    yield from _of_tools(OWN / "desk_tools.json")
+    yield from _of_exchanges(OWN / "exchanges.jsonl")
+
+
+def _real_schemas() -> Iterator[tuple[str, Any]]:
     for path in sorted(CALLS.glob("bfcl_v4_*.quarter.jsonl")):
-        if "answers" in path.name:
-            continue
-        for line in path.read_text(encoding="utf-8").splitlines():
-            for function in json.loads(line).get("function", ()):
-                yield function["name"], mended(function["parameters"])[0]
+        if "answers" not in path.name:
+            for row in _lines(path):
+                yield from _of_functions(row.get("function", ()))
+    yield from _of_tools(CALLS / "tau_airline_tools.json")
+    yield from _of_exchanges(CALLS / "wire_interactions.jsonl")
 
 
-def _tau() -> Iterator[tuple[str, Any]]:
-    for tool in json.loads((CALLS / "tau_airline_tools.json").read_text(encoding="utf-8")):
+def _of_functions(functions: Iterable[dict[str, Any]]) -> Iterator[tuple[str, Any]]:
+    for function in functions:
+        yield function["name"], mended(function["parameters"])[0]
+
+
+def _of_tools(path: Path) -> Iterator[tuple[str, Any]]:
+    for tool in json.loads(path.read_text(encoding="utf-8")):
         yield tool["function"]["name"], tool["function"]["parameters"]
 
 
-def _wire() -> Iterator[tuple[str, Any]]:
-    with (CALLS / "wire_interactions.jsonl").open(encoding="utf-8") as lines:
-        for line in lines:
-            yield from _inside(json.loads(line))
+def _of_exchanges(path: Path) -> Iterator[tuple[str, Any]]:
+    for line in _lines(path):
+        yield from _inside(line)
+
+
+def _lines(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
 def _inside(value: Any) -> Iterator[tuple[str, Any]]:
@@ -145,6 +184,31 @@ def _inside(value: Any) -> Iterator[tuple[str, Any]]:
     if isinstance(value, list):
         for part in value:
             yield from _inside(part)
+
+
+OURS = Collection(
+    "ours",
+    _own_schemas,
+    own_rows,
+    least=200,
+    impossible=["survey.pick_answer"],
+    inexact=["draw_shape", "price_list", "alarm_zone", "password_rule", "bus_line"],
+    asked=20,
+    offered=4000,
+)
+REAL = Collection(
+    "real",
+    _real_schemas,
+    lambda: bfcl("live_multiple"),
+    least=1201,
+    # It asks for a list and enumerates texts.
+    impossible=["get_response"],
+    inexact=[],
+    asked=60,
+    offered=500,
+)
+COLLECTIONS = [OURS, REAL] if CALLS.is_dir() else [OURS]
+each_collection = pytest.mark.parametrize("collection", COLLECTIONS, ids=lambda one: one.name)
 
 
 def _nested(levels: int) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import pytest
 from plugin.engines.llama import message_words
 from plugin.engines.llama.evidence import narrowed
 from plugin.engines.llama.schema_form import Form
-from tests.engines.llama.schemas import bfcl, real_tools
+from tests.engines.llama.schemas import Collection, each_collection
 from tests.engines.llama.tool_cases import CONVERT, FLIGHT, LIGHT, MAIL, WEATHER_ZH
 
 
@@ -100,12 +100,15 @@ def test_any_message(message: str) -> None:
         assert offered(tool, message) is not None
 
 
-def test_whatever_is_offered_is_valid() -> None:
+@each_collection
+def test_whatever_is_offered_is_valid(collection: Collection) -> None:
     chance = random.Random(2)  # noqa: S311 - a sample, not a secret
-    rows = bfcl("live_multiple")
+    requests = collection.requests()
     seen = 0
-    for name, schema in chance.sample(list(real_tools()), 200):
-        message = chance.choice(rows)["question"][0][-1]["content"]
+    for name, schema in chance.sample(list(collection.tools()), 200):
+        message = chance.choice(requests)
+        if name in collection.impossible:
+            continue
         form = Form(schema)
         root = narrowed(form, message, name).root
         assert isinstance(root, dict)
@@ -114,4 +117,4 @@ def test_whatever_is_offered_is_valid() -> None:
                 seen += 1
                 absent = value is None
                 assert absent or form.accepts(form.root["properties"][key], value)  # type: ignore[index]
-    assert seen > 500
+    assert seen > collection.offered

@@ -3,16 +3,15 @@
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 
 from plugin.contract.schema import validator
 from plugin.engines.llama.grammar_schema import Impossible
 from plugin.engines.llama.minimal import minimal
 from plugin.engines.llama.schema_form import Form, Oversized
-from tests.engines.llama.schemas import TAKEN, real_tools, schemas
+from tests.engines.llama.schemas import TAKEN, Collection, each_collection, schemas
 
 
-@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(schema=schemas)
 def test_what_is_found_is_valid(schema: Any) -> None:
     try:
@@ -22,14 +21,15 @@ def test_what_is_found_is_valid(schema: Any) -> None:
     assert validator(schema).is_valid(found), schema
 
 
-def test_every_real_tool_has_one() -> None:
+@each_collection
+def test_every_tool_has_one(collection: Collection) -> None:
     without = []
-    for name, schema in real_tools():
+    for name, schema in collection.tools():
         try:
             assert validator(schema).is_valid(minimal(Form(schema))), name
         except Impossible:
             without.append(name)
-    assert without == ["get_response"]
+    assert without == collection.impossible
 
 
 @pytest.mark.parametrize("name", TAKEN)

@@ -13,7 +13,7 @@ from plugin.engines.llama.engine import Llama
 from plugin.errors import ContextLengthExceeded, EngineUnavailable, InvalidRequest
 from tests.engines.llama.asking import CHAT, chunks, whole
 from tests.engines.llama.conftest import StandsIn
-from tests.engines.llama.schemas import TAKEN, bfcl, real_tools
+from tests.engines.llama.schemas import TAKEN, Collection, each_collection
 from tests.engines.llama.stand_in import Answer, chat_events
 from tests.engines.llama.tool_cases import (
     CALC,
@@ -93,24 +93,26 @@ async def test_the_guide_s_functions(llama: Llama) -> None:
     assert json.loads(message["function_call"]["arguments"]) == {"location": "北京"}
 
 
-async def test_real_tools_get_valid_arguments(llama: Llama) -> None:
-    """Sixty of the recorded tools, with requests that have nothing to do with most of them."""
-    tools = [each for each in real_tools() if each[0] != "get_response"]
-    sample = random.Random(4).sample(tools, 60)  # noqa: S311 - a sample, not a secret
-    rows = bfcl("live_multiple")[:60]
+@each_collection
+async def test_all_tools_get_valid_arguments(llama: Llama, collection: Collection) -> None:
+    """Tools of many kinds, with requests that have nothing to do with most of them."""
+    tools = [each for each in collection.tools() if each[0] not in collection.impossible]
+    sample = random.Random(4).sample(tools, collection.asked)  # noqa: S311 - not a secret
+    sample += [each for each in tools if each[0] in collection.inexact]
+    requests = collection.requests()[: len(sample)]
     async with asyncio.TaskGroup() as group:
         tasks = [
             group.create_task(
                 called(
                     llama,
-                    row["question"][0][-1]["content"][:80],
+                    request[:80],
                     [of_schema(schema, name)],
                     tool_choice=named(name),
                 )
             )
-            for (name, schema), row in zip(sample, rows, strict=True)
+            for (name, schema), request in zip(sample, requests, strict=True)
         ]
-    assert [len(task.result()) for task in tasks] == [1] * 60
+    assert [len(task.result()) for task in tasks] == [1] * len(sample)
 
 
 @pytest.mark.parametrize(
