@@ -25,6 +25,7 @@ from tests.engines.llama.stand_in import (
     too_long,
     until,
 )
+from tests.sizes import sized
 
 CHAT = "/v1/chat/completions"
 ASKED = {"messages": [], "stream": True}
@@ -228,7 +229,7 @@ async def test_the_real_engine_stops_within_a_second_of_hanging_up(real_link: Li
     async with real_link.events("/v1/completions", body) as events:
         async for _ in events:
             break
-    await until_all_free(real_link, 1)
+    await until_all_free(real_link, sized(5, 1))
 
 
 async def until_all_free(link: Link, seconds: float) -> None:
