@@ -3,13 +3,17 @@
 import json
 import os
 import re
+import runpy
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
 
 import pytest
+
+from tests.sizes import sized
 
 SERVICE = '''
 """A notebook, in memory; it knows nothing of the project that tests it."""
@@ -150,6 +154,10 @@ plugin_app = "notebook.main:app"
 NEIGHBOUR = ("-o", "asyncio_default_fixture_loop_scope=function")
 """pytest-asyncio is installed beside us and stays; without this it warns of itself."""
 
+_OTHERS = ("schemathesis", "hypothesispytest", "xdist", "xdist.looponfail", "socket", "timeout")
+LEFT_OUT = sized([part for name in _OTHERS for part in ("-p", f"no:{name}")], [])
+"""Plugins of this environment that the gate does not load: a second of CPU a run."""
+
 CALLS: list[tuple[str, Any]] = [
     ("add_note", {"text": "one"}),
     ("get_note", {"id": 1}),
@@ -168,6 +176,14 @@ IDS = [
     "calls/notes.jsonl::unreadable[row7]",
     "tests/test_own.py::test_own",
 ]
+
+
+@dataclass(frozen=True)
+class Ran:
+    """How each item ended, as JUnit reports it, and what pytest printed."""
+
+    outcomes: dict[str, str]
+    out: str
 
 
 class Project:
@@ -189,7 +205,7 @@ class Project:
         kept = {name: value for name, value in os.environ.items() if "PY" not in name.upper()}
         kept = {name: value for name, value in kept.items() if not name.startswith("PLUGIN_")}
         return subprocess.run(  # noqa: S603 - our own command
-            [sys.executable, "-m", "pytest", *NEIGHBOUR, *arguments],
+            [sys.executable, "-m", "pytest", *NEIGHBOUR, *LEFT_OUT, *arguments],
             cwd=self.root,
             env={**kept, **settings},
             capture_output=True,
@@ -199,23 +215,30 @@ class Project:
         )
 
     def outcomes(self, *arguments: str, **settings: str) -> dict[str, str]:
-        """How each item ended, as JUnit tells it."""
+        return self.ran(*arguments, **settings).outcomes
+
+    def ran(self, *arguments: str, **settings: str) -> Ran:
         report = self.root / "report.xml"
-        done = self.pytest("-q", f"--junitxml={report}", *arguments, **settings)
+        done = self.pytest(f"--junitxml={report}", *arguments, **settings)
         assert report.exists(), done.stdout + done.stderr
         found = {}
         for case in ET.parse(report).getroot().iter("testcase"):  # noqa: S314 - pytest's own
             kinds = [part.tag for part in case if part.tag not in ("properties", "system-out")]
             found[case.get("name", "")] = kinds[0] if kinds else "passed"
-        return found
+        return Ran(found, done.stdout)
 
     def lifespans(self) -> list[str]:
         return (self.root / "lifespans.txt").read_text().split()
 
 
-@pytest.fixture
-def project(tmp_path: Path) -> Project:
-    made = Project(tmp_path)
+def document(directory: Path) -> dict[str, Any]:
+    """The OpenAPI document of the service, which is written in `directory`."""
+    found: dict[str, Any] = runpy.run_path(str(directory / "main.py"))["DOCUMENT"]
+    return found
+
+
+def make(root: Path) -> Project:
+    made = Project(root)
     made.write("pyproject.toml", CONFIGURATION)
     made.write("src/notebook/__init__.py", "")
     made.write("src/notebook/main.py", SERVICE)
@@ -225,13 +248,40 @@ def project(tmp_path: Path) -> Project:
     return made
 
 
-def test_each_call_is_an_item_beside_the_projects_own_tests(project: Project) -> None:
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    return make(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def untouched(tmp_path_factory: pytest.TempPathFactory) -> tuple[Project, Ran]:
+    """The project with two more files of calls, and one run of everything in it."""
+    made = make(tmp_path_factory.mktemp("notebook"))
+    made.calls("calls/other.jsonl", [("get_note", {"id": 1})])
+    call = {"type": "function", "function": {"name": "add_note", "arguments": '{"text": "x"}'}}
+    both = {"role": "assistant", "tool_calls": [{"id": "1", **call}, {"id": "2", **call}]}
+    row = {"messages": [both, {"role": "user", "content": "go on"}, both]}
+    made.write("calls/replies.jsonl", json.dumps(row))
+    return made, made.ran("-v", "-rs")
+
+
+def test_each_call_is_an_item_beside_the_projects_own_tests(
+    untouched: tuple[Project, Ran],
+) -> None:
+    listed = re.findall(r"^((?:calls|tests)/\S+) [A-Z]+ ", untouched[1].out, re.MULTILINE)
+    others = ("calls/other.jsonl", "calls/replies.jsonl")
+    assert sorted(one for one in listed if not one.startswith(others)) == sorted(IDS)
+
+
+@pytest.mark.long
+def test_items_are_listed_and_not_run(project: Project) -> None:
     listed = project.pytest("--collect-only", "-q").stdout.splitlines()
     assert sorted(listed[: len(IDS)]) == sorted(IDS)
+    assert not (project.root / "lifespans.txt").exists()
 
 
-def test_blame(project: Project) -> None:
-    assert project.outcomes() == {
+def test_blame(untouched: tuple[Project, Ran]) -> None:
+    assert untouched[1].outcomes == {
         "test_own": "passed",
         "add_note[row1]": "passed",
         "get_note[row2]": "passed",
@@ -240,12 +290,31 @@ def test_blame(project: Project) -> None:
         "get_secret[row5]": "skipped",
         "invent__it_now___31m[row6]": "failure",
         "unreadable[row7]": "failure",
+        **OTHER,
+        **REPLIES,
     }
-    assert project.lifespans() == ["opened", "closed"]
 
 
-def test_what_a_failure_says(project: Project) -> None:
-    out = project.pytest("-rs").stdout
+OTHER = {"get_note[row1]": "failure"}
+"""Its file has a service of its own, where no call made the note."""
+
+REPLIES = {
+    "add_note[row1-call0]": "passed",
+    "add_note[row1-call1]": "failure",  # the same call twice in one reply
+    "add_note[row1-reply1-call0]": "passed",
+    "add_note[row1-reply1-call1]": "failure",
+}
+"""Calls of one reply, and further replies, have names of their own."""
+
+
+def test_each_file_has_a_service_of_its_own(untouched: tuple[Project, Ran]) -> None:
+    project, ran = untouched
+    assert ran.outcomes.items() >= OTHER.items()
+    assert project.lifespans() == ["opened", "closed"] * 3
+
+
+def test_what_a_failure_says(untouched: tuple[Project, Ran]) -> None:
+    out = untouched[1].out
     assert "The service broke its contract.\n  get_broken → 200  (row 4 reply 0 call 0)" in out
     assert '/id: "one" is not of type "integer"' in out
     assert "The call was wrong; the service did nothing wrong.\n  get_note → 200  (row 3" in out
@@ -257,31 +326,24 @@ def test_what_a_failure_says(project: Project) -> None:
     assert "Traceback" not in out
 
 
-def test_the_key_comes_from_the_environment_and_is_not_shown(project: Project) -> None:
-    found = project.outcomes("-k", "get_secret", PLUGIN_KEY="a-planted-key")
-    assert found == {"get_secret[row5]": "passed"}
+def test_items_alone_find_what_the_calls_before_them_made_and_the_key_of_the_environment(
+    project: Project,
+) -> None:
+    chosen = [f"calls/notes.jsonl::{name}" for name in ("get_note[row2]", "get_secret[row5]")]
+    found = project.outcomes(*chosen, PLUGIN_KEY="a-planted-key")
+    assert found == {"get_note[row2]": "passed", "get_secret[row5]": "passed"}
     assert "a-planted-key" not in (project.root / "report.xml").read_text()
 
 
-def test_an_item_alone_finds_what_the_calls_before_it_made(project: Project) -> None:
-    assert project.outcomes("calls/notes.jsonl::get_note[row2]") == {"get_note[row2]": "passed"}
-
-
-def test_a_run_that_names_tests_runs_no_more(project: Project) -> None:
-    assert project.outcomes("tests") == {"test_own": "passed"}
+def test_a_run_that_names_tests_runs_no_more_and_a_test_without_a_marker_is_told_of_it(
+    project: Project,
+) -> None:
+    project.write("tests/test_unmarked.py", "def test_unmarked(recorded_call):\n    pass\n")
+    ran = project.ran("tests", "--continue-on-collection-errors")
+    assert ran.outcomes == {"test_own": "passed", "tests.test_unmarked": "error"}
+    says = "test_unmarked: recorded_call needs its files: @pytest.mark.plugin_calls("
+    assert says in ran.out
     assert not (project.root / "lifespans.txt").exists()
-
-
-def test_each_file_has_a_service_of_its_own(project: Project) -> None:
-    project.calls("calls/notes.jsonl", [("add_note", {"text": "one"}), ("get_note", {"id": 1})])
-    project.calls("calls/other.jsonl", [("get_note", {"id": 1})])
-    found = project.outcomes("calls")
-    assert found == {
-        "add_note[row1]": "passed",
-        "get_note[row2]": "passed",
-        "get_note[row1]": "failure",
-    }
-    assert project.lifespans() == ["opened", "closed"] * 2
 
 
 def test_which_outcomes_fail(project: Project) -> None:
@@ -297,27 +359,22 @@ def test_which_outcomes_fail(project: Project) -> None:
     assert "plugin_fail_on: unknown everything; known: passed" in done.stderr
 
 
-def test_calls_of_one_reply_and_further_replies_have_names_of_their_own(project: Project) -> None:
-    call = {"type": "function", "function": {"name": "add_note", "arguments": '{"text": "x"}'}}
-    both = {"role": "assistant", "tool_calls": [{"id": "1", **call}, {"id": "2", **call}]}
-    row = {"messages": [both, {"role": "user", "content": "go on"}, both]}
-    project.write("calls/notes.jsonl", json.dumps(row))
-    assert project.outcomes("calls") == {
-        "add_note[row1-call0]": "passed",
-        "add_note[row1-call1]": "failure",  # the same call twice in one reply
-        "add_note[row1-reply1-call0]": "passed",
-        "add_note[row1-reply1-call1]": "failure",
-    }
-
-
 @pytest.mark.parametrize(
     ("settings", "says"),
     [
         (["plugin_app=notebook.gone:app"], "plugin_app notebook.gone:app: ModuleNotFoundError"),
-        (["plugin_app=nonsense"], "plugin_app nonsense: expected module:attribute"),
-        (["plugin_openapi=gone.yaml"], "cannot read"),
+        pytest.param(
+            ["plugin_app=nonsense"],
+            "plugin_app nonsense: expected module:attribute",
+            marks=pytest.mark.long,
+        ),
+        pytest.param(["plugin_openapi=gone.yaml"], "cannot read", marks=pytest.mark.long),
         (["plugin_url=http://127.0.0.1:1"], "plugin_app and plugin_url exclude each other"),
-        (["plugin_app=", "plugin_url=http://127.0.0.1:1"], "http://127.0.0.1:1"),
+        pytest.param(
+            ["plugin_app=", "plugin_url=http://127.0.0.1:1"],
+            "http://127.0.0.1:1",
+            marks=pytest.mark.long,
+        ),
         (
             ["plugin_app=", "plugin_url=https://example.com"],
             "example.com is not this machine; plugin_allow_hosts = example.com",
@@ -336,11 +393,7 @@ def test_what_cannot_run_is_an_error_of_each_item(
 
 
 def test_a_document_beside_the_service_and_an_option_instead_of_a_setting(project: Project) -> None:
-    made = "from notebook.main import DOCUMENT; import json; print(json.dumps(DOCUMENT))"
-    document = subprocess.run(  # noqa: S603 - our own command
-        [sys.executable, "-c", made], cwd=project.root / "src", capture_output=True, check=True
-    )
-    project.write("spec/openapi.json", document.stdout.decode())
+    project.write("spec/openapi.json", json.dumps(document(project.root / "src" / "notebook")))
     project.write("src/notebook/other.py", "from notebook.main import app\nmake = lambda: app\n")
     options = ("-o", "plugin_openapi=spec/openapi.json", "--plugin-app", "notebook.other:make")
     assert project.outcomes("calls/notes.jsonl::add_note[row1]", *options) == {
@@ -393,35 +446,31 @@ def test_again(recorded_call):
 """
 
 
-def test_a_test_of_its_own_with_its_own_fixtures(project: Project) -> None:
+MARKED = """
+import pytest
+
+
+@pytest.mark.plugin_calls("calls/*.jsonl")
+def test_marked(recorded_call):
+    recorded_call.check()
+"""
+
+
+def test_tests_of_its_own_with_fixtures_of_their_own_and_with_the_settings(
+    project: Project,
+) -> None:
     project.write("tests/test_own.py", FIXTURES)
     project.calls("recorded/notes.jsonl", [("get_note", {"id": 1}), ("invented", {})])
-    assert project.outcomes("tests") == {
+    project.write("tests/test_settings.py", MARKED)
+    project.calls("calls/notes.jsonl", CALLS[:2])
+    ran = project.ran("tests")
+    assert ran.outcomes == {
         "test_recorded[get_note[row1]]": "passed",
         "test_recorded[invented[row2]]": "failure",
         "test_again[get_note[row1]]": "passed",
         "test_again[invented[row2]]": "failure",
+        "test_marked[add_note[row1]]": "passed",
+        "test_marked[get_note[row2]]": "passed",
     }
-    assert project.lifespans() == ["opened", "closed"], "once for the module"
-    assert "The call was wrong" in project.pytest("tests").stdout
-
-
-def test_a_test_without_a_marker_is_told_of_it(project: Project) -> None:
-    project.write("tests/test_own.py", "def test_own(recorded_call):\n    pass\n")
-    done = project.pytest("tests")
-    assert "test_own: recorded_call needs its files: @pytest.mark.plugin_calls(" in (
-        done.stdout + done.stderr
-    )
-
-
-def test_a_marked_test_without_an_application_of_its_own_uses_the_settings(
-    project: Project,
-) -> None:
-    marked = "import pytest\n\n@pytest.mark.plugin_calls('calls/*.jsonl')\n"
-    body = "def test_own(recorded_call):\n    recorded_call.check()\n"
-    project.write("tests/test_own.py", marked + body)
-    project.calls("calls/notes.jsonl", CALLS[:2])
-    assert project.outcomes("tests") == {
-        "test_own[add_note[row1]]": "passed",
-        "test_own[get_note[row2]]": "passed",
-    }
+    assert project.lifespans() == ["opened", "closed"] * 2, "once for each module"
+    assert "The call was wrong" in ran.out

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -13,6 +14,10 @@ from pathlib import Path
 from typing import Any
 
 DONE = b"data: [DONE]\n\n"
+
+_PATIENCE = 20.0
+_LOOKS = 5
+"""How many times in a row a process is found asleep that waits for input, and not for a lock."""
 
 
 @dataclass(frozen=True)
@@ -186,6 +191,19 @@ def surroundings(home: Path, **more: str) -> dict[str, str]:
     kept = {name: os.environ[name] for name in ("PATH", "SYSTEMROOT") if name in os.environ}
     path = os.pathsep.join(sys.path)
     return {**kept, "PYTHONPATH": path, "HOME": str(home), "LANG": "C.UTF-8", **more}
+
+
+def wait_until_it_sleeps(process: "subprocess.Popen[bytes]") -> None:
+    """Wait until the process waits for something that comes from outside."""
+    stat, deadline, asleep = Path(f"/proc/{process.pid}/stat"), time.monotonic() + _PATIENCE, 0
+    if not stat.exists():
+        # a platform without /proc: a second is a guess
+        time.sleep(1)
+        return
+    while asleep < _LOOKS:
+        assert time.monotonic() < deadline, "the program does not wait"
+        time.sleep(0.01)
+        asleep = asleep + 1 if stat.read_text().rpartition(")")[2].split()[0] == "S" else 0
 
 
 def stop(process: "subprocess.Popen[bytes]") -> None:

@@ -13,6 +13,7 @@ import pytest
 
 from plugin.cli import api, openai_command
 from plugin.errors import CannotRun
+from tests.cli.conftest import Within
 from tests.cli.scripted_gpt_api import (
     DONE,
     CommandLine,
@@ -24,6 +25,7 @@ from tests.cli.scripted_gpt_api import (
     said,
     stop,
     streamed,
+    wait_until_it_sleeps,
     whole,
 )
 
@@ -334,11 +336,11 @@ def test_a_service_that_is_silent_is_given_up(call: Call, service: GptApi) -> No
     assert "sent nothing for 0.2 s" in err
 
 
-def test_nobody_there_is_one_line_with_the_next_command(command: CommandLine) -> None:
+def test_nobody_there_is_one_line_with_the_next_command(within: Within) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         port = taken.getsockname()[1]
-        ran = command.run("api", "models.list", "-b", f"http://127.0.0.1:{port}/v1")
+        ran = within("api", "models.list", "-b", f"http://127.0.0.1:{port}/v1")
     assert (ran.returncode, ran.stdout) == (2, "")
     assert ran.stderr == (
         f"error: no service runs at http://127.0.0.1:{port}/v1; start one with `make up` or "
@@ -401,9 +403,9 @@ def test_why_an_upload_is_refused_half_way_is_told(call: Call, tmp_path: Path) -
     ],
 )
 def test_what_cannot_be_sent_is_one_line(
-    command: CommandLine, service: GptApi, arguments: list[str], told: str
+    within: Within, service: GptApi, arguments: list[str], told: str
 ) -> None:
-    ran = command.run("api", *arguments)
+    ran = within("api", *arguments)
     assert (ran.returncode, ran.stdout) == (2, "")
     assert told in ran.stderr
     assert ran.stderr.count("\n") == 1
@@ -416,6 +418,7 @@ def test_ctrl_c_ends_at_once(command: CommandLine, service: GptApi) -> None:
     process = command.start("api", *ASK, "--stream")
     assert process.stdout is not None
     assert process.stdout.read(6) == b"so far"
+    wait_until_it_sleeps(process)
     process.send_signal(signal.SIGINT)
     try:
         assert process.wait(10) == 130
@@ -456,10 +459,10 @@ def test_help_of_a_verb_lists_its_options(capsys: pytest.CaptureFixture[str]) ->
         assert option in shown
 
 
-def test_a_text_from_standard_input(command: CommandLine, service: GptApi) -> None:
+def test_a_text_from_standard_input(within: Within, service: GptApi) -> None:
     service.will(said("ok"))
     line = ("api", "chat.completions.create", "-m", "m", "-g", "-")
-    assert command.run(*line, stdin="two\nlines").returncode == 0
+    assert within(*line, stdin="two\nlines").returncode == 0
     assert service.only.json["messages"] == [{"role": "user", "content": "two\nlines"}]
 
 

@@ -13,7 +13,15 @@ from subprocess import Popen
 
 import pytest
 
-from tests.cli.scripted_gpt_api import CommandLine, GptApi, error, stop, streamed
+from tests.cli.conftest import Within
+from tests.cli.scripted_gpt_api import (
+    CommandLine,
+    GptApi,
+    error,
+    stop,
+    streamed,
+    wait_until_it_sleeps,
+)
 
 pty = pytest.importorskip("pty")
 
@@ -47,6 +55,16 @@ class Terminal:
         shown, _, self._seen = self._seen.partition(wanted)
         return (shown + wanted).decode()
 
+    def interrupt(self, text: str) -> None:
+        """Press Ctrl-C when a text was shown and the program waits for what comes next.
+
+        A signal between the two, in the instant before the program waits, is noticed with the next
+        key only.
+        """
+        self.until(text)
+        wait_until_it_sleeps(self.process)
+        self.process.send_signal(signal.SIGINT)
+
     def close(self) -> None:
         stop(self.process)
         with suppress(OSError):
@@ -74,28 +92,28 @@ def test_through_a_pipe_only_replies_are_printed(command: CommandLine, service: 
     ]
 
 
-def test_a_failed_call_leaves_the_history_as_it_was(command: CommandLine, service: GptApi) -> None:
+def test_a_failed_call_leaves_the_history_as_it_was(within: Within, service: GptApi) -> None:
     service.will(streamed("One."), error(500, None, "Broken."), streamed("Two."))
-    ran = command.run("chat", stdin="a\nb\n/retry\n退出\n")
+    ran = within("chat", stdin="a\nb\n/retry\n退出\n")
     assert (ran.returncode, ran.stdout) == (1, "One.\nTwo.\n")
     assert "[call failed] 500, the service's side: Broken.\nnext: send it again" in ran.stderr
     sent = [[message["content"] for message in asked.json["messages"]] for asked in service.asked]
     assert sent == [["a"], ["a", "One.", "b"], ["a", "One.", "b"]]
 
 
-def test_a_reply_that_breaks_off_is_not_kept(command: CommandLine, service: GptApi) -> None:
+def test_a_reply_that_breaks_off_is_not_kept(within: Within, service: GptApi) -> None:
     service.will(streamed("half", ends=()), streamed("Two."))
-    ran = command.run("chat", stdin="a\nb\n")
+    ran = within("chat", stdin="a\nb\n")
     assert (ran.returncode, ran.stdout) == (1, "half\nTwo.\n")
     assert service.asked[1].json["messages"] == [{"role": "user", "content": "b"}]
 
 
 def test_the_oldest_turns_are_left_out_when_it_gets_too_long(
-    command: CommandLine, service: GptApi, tmp_path: Path
+    within: Within, service: GptApi, tmp_path: Path
 ) -> None:
     too_long = error(400, "context_length_exceeded", "Too long.")
     service.will(streamed("A"), streamed("B"), too_long, too_long, streamed("C"))
-    ran = command.run("chat", "--system", "short", stdin="a\nb\nc\n/save all.json\nexit\n")
+    ran = within("chat", "--system", "short", stdin="a\nb\nc\n/save all.json\nexit\n")
     assert (ran.returncode, ran.stdout) == (0, "A\nB\nC\n")
     assert ran.stderr.count("its oldest turn is left out") == 2
     sent = [message["content"] for message in service.asked[-1].json["messages"]]
@@ -103,10 +121,10 @@ def test_the_oldest_turns_are_left_out_when_it_gets_too_long(
     kept = json.loads((tmp_path / "all.json").read_text("utf-8"))
     assert [message["content"] for message in kept] == ["short", "a", "A", "b", "B", "c", "C"]
     service.will(too_long)
-    assert command.run("chat", stdin="far too long\n").returncode == 1
+    assert within("chat", stdin="far too long\n").returncode == 1
 
 
-def test_commands(command: CommandLine, service: GptApi, tmp_path: Path) -> None:
+def test_commands(within: Within, service: GptApi, tmp_path: Path) -> None:
     service.will(streamed("好"))
     lines = (
         "/system",
@@ -123,7 +141,7 @@ def test_commands(command: CommandLine, service: GptApi, tmp_path: Path) -> None
         "/help",
         "//path is a text",
     )
-    ran = command.run("chat", stdin="\n".join(lines))
+    ran = within("chat", stdin="\n".join(lines))
     assert (ran.returncode, ran.stdout) == (0, "好\n好\n")
     for told in (
         "told nothing",
@@ -148,9 +166,9 @@ def test_commands(command: CommandLine, service: GptApi, tmp_path: Path) -> None
     ]
 
 
-def test_why_a_reply_ended_is_said(command: CommandLine, service: GptApi) -> None:
+def test_why_a_reply_ended_is_said(within: Within, service: GptApi) -> None:
     service.will(streamed("so", finish="length"))
-    ran = command.run("chat", "--max-tokens", "1", stdin="hi\n")
+    ran = within("chat", "--max-tokens", "1", stdin="hi\n")
     assert (ran.stdout, ran.stderr) == ("so\n", "[the answer reached its longest length]\n")
 
 
@@ -186,11 +204,10 @@ def test_ctrl_c_stops_an_answer_and_then_the_program(terminal: Terminal, service
     service.will(streamed("so far", pause=lambda index: index < 2 or ended.wait(PATIENCE)))
     terminal.until("你：")
     terminal.type("a\n")
-    terminal.until("GPT：so far")
-    terminal.process.send_signal(signal.SIGINT)
-    assert "[已停止" in terminal.until("你：")
+    terminal.interrupt("GPT：so far")
+    terminal.until("[已停止")
     ended.set()
-    terminal.process.send_signal(signal.SIGINT)
+    terminal.interrupt("你：")
     assert terminal.process.wait(PATIENCE) == 130
 
 

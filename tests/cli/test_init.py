@@ -1,17 +1,21 @@
 import json
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
 import time
 import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from plugin.contract import manifest
+from tests.cli.conftest import Plugin
+from tests.sizes import sized
 
 PROJECT = Path(__file__).parents[2]
 STARTED = re.compile(r"openapi\s+(http\S+)")
@@ -29,10 +33,6 @@ def run(directory: Path, *command: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def plugin(directory: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return run(directory, sys.executable, "-m", "plugin", *arguments)
-
-
 def environment() -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith("PLUGIN_")}
     # the example's tests run as a stranger's: none of this project's pytest settings
@@ -44,7 +44,7 @@ def environment() -> dict[str, str]:
 def example(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]:
     """A written example, and the steps that were printed."""
     root = tmp_path_factory.mktemp("init")
-    done = plugin(root, "init", "My-Lengths")
+    done = run(root, sys.executable, "-m", "plugin", "init", "My-Lengths")
     assert done.returncode == 0, done.stderr
     printed = done.stdout.partition("next:\n")[2]
     return root, [line.strip() for line in printed.splitlines()]
@@ -66,16 +66,44 @@ def test_it_writes_a_package_a_test_calls_and_a_manifest(example: tuple[Path, li
     assert "$" not in (directory / "README.md").read_text()
 
 
-def test_the_printed_steps_work_as_printed(example: tuple[Path, list[str]]) -> None:
+OURS = f"{sys.executable} -m plugin "
+
+
+@pytest.fixture
+def beside(example: tuple[Path, list[str]]) -> Iterator[None]:
+    """Let this process import the package of the example, as `python -m` in its folder does."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.syspath_prepend(example[0] / "My-Lengths")
+        yield
+    for name in [name for name in sys.modules if name.partition(".")[0] == "my_lengths"]:
+        del sys.modules[name]
+
+
+@pytest.mark.usefixtures("beside")
+def test_the_printed_steps_work_as_printed(example: tuple[Path, list[str]], plugin: Plugin) -> None:
     root, steps = example
     assert steps[0] == "cd My-Lengths"
     assert steps[-1].endswith(" up")
-    done = run(root, "/bin/sh", "-c", "\n".join(["set -e", *steps[:-1]]))
+    # within this process our own commands cost a tenth
+    ours = [step for step in steps[1:-1] if step.startswith(sized(OURS, "no step"))]
+    others = [step for step in steps[:-1] if step not in ours]
+    done = run(root, "/bin/sh", "-c", "\n".join(["set -e", *others]))
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "3 passed" in done.stdout
-    assert re.search(r"3\s+Passed", done.stdout)
+    said = done.stdout
+    for step in ours:
+        ran = plugin(root / "My-Lengths", *shlex.split(step.removeprefix(OURS)))
+        assert ran.returncode == 0, ran.stdout + ran.stderr
+        said += ran.stdout
+    assert "3 passed" in said
+    assert re.search(r"3\s+Passed", said)
+    promised = root / "My-Lengths" / ".well-known"
+    paths = json.loads((promised / "openapi.json").read_text())["paths"]
+    assert "/lengths/convert" in paths
+    assert "/todos" not in paths
+    assert json.loads((promised / "ai-plugin.json").read_text())["name_for_human"] == "My Lengths"
 
 
+@pytest.mark.long
 def test_the_last_step_serves_the_operations(example: tuple[Path, list[str]]) -> None:
     root, steps = example
     log = root / "up.log"
@@ -126,7 +154,9 @@ def test_the_example_is_as_clean_as_this_project(example: tuple[Path, list[str]]
         assert done.returncode == 0, done.stdout
 
 
-def test_nothing_is_overwritten(example: tuple[Path, list[str]], tmp_path: Path) -> None:
+def test_nothing_is_overwritten(
+    plugin: Plugin, example: tuple[Path, list[str]], tmp_path: Path
+) -> None:
     root, _ = example
     again = plugin(root, "init", "My-Lengths")
     assert again.returncode == 2
@@ -141,13 +171,15 @@ def test_nothing_is_overwritten(example: tuple[Path, list[str]], tmp_path: Path)
     ("name", "why"),
     [("json", "a module json already"), ("plugin", "a module plugin"), ("1st", "names no Python")],
 )
-def test_a_name_that_would_not_work_is_refused(tmp_path: Path, name: str, why: str) -> None:
+def test_a_name_that_would_not_work_is_refused(
+    plugin: Plugin, tmp_path: Path, name: str, why: str
+) -> None:
     done = plugin(tmp_path, "init", name)
     assert done.returncode == 2
     assert why in done.stderr
     assert not (tmp_path / name).exists()
 
 
-def test_an_empty_directory_is_as_good_as_none(tmp_path: Path) -> None:
+def test_an_empty_directory_is_as_good_as_none(plugin: Plugin, tmp_path: Path) -> None:
     (tmp_path / "weights").mkdir()
     assert plugin(tmp_path, "init", "weights").returncode == 0

@@ -5,7 +5,6 @@ import os
 import signal
 import socket
 import threading
-import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -14,7 +13,7 @@ import pytest
 
 from plugin.harness.formats import recognise
 from tests.harness.command import Command, command
-from tests.journeys.running import PATIENCE, Running, running
+from tests.journeys.running import PATIENCE, Running, running, until
 
 REPLY = json.dumps(
     {
@@ -32,6 +31,10 @@ REPLY = json.dumps(
 ).encode()
 
 
+asked, released = threading.Event(), threading.Event()
+"""The provider has got the call that waits; the test lets the provider answer it."""
+
+
 class _Provider(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
@@ -41,7 +44,8 @@ class _Provider(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         self.rfile.read(int(self.headers["content-length"]))
         if self.path == "/slow":
-            time.sleep(1)
+            asked.set()
+            released.wait(PATIENCE)
         self._answer(REPLY)
 
     def _answer(self, content: bytes) -> None:
@@ -76,12 +80,19 @@ def call(started: Running, path: str = "/v1/messages") -> bytes:
     return started.address.call("POST", path, {"content-type": "application/json"}, body).body
 
 
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
-def test_a_recording_from_start_to_stop(tmp_path: Path, provider: str, how: signal.Signals) -> None:
+@pytest.mark.parametrize(
+    "how", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.long)]
+)
+def test_a_recording_from_start_to_stop_is_added_to_what_is_there(
+    tmp_path: Path, provider: str, how: signal.Signals
+) -> None:
     arguments = ("record", "--upstream", provider, "--out", "calls.jsonl")
+    (tmp_path / "calls.jsonl").write_text('{"a row that": "broke')
     with running(tmp_path, *arguments) as started:
         assert call(started) == REPLY
-        (row,) = [json.loads(line) for line in (tmp_path / "calls.jsonl").read_text().splitlines()]
+        broken, added = (tmp_path / "calls.jsonl").read_text().splitlines()
+        assert broken == '{"a row that": "broke', "rows are added to what is there"
+        row = json.loads(added)
         assert row["request"] == {"model": "claude"}
         known = recognise(row["response"])
         assert known is not None
@@ -102,21 +113,21 @@ def test_a_reply_on_its_way_is_waited_for(tmp_path: Path, provider: str) -> None
         answers: list[bytes] = []
         asking = threading.Thread(target=lambda: answers.append(call(started, "/slow")))
         asking.start()
-        time.sleep(0.3)
-        assert started.stop(signal.SIGINT) == 0
+        assert asked.wait(PATIENCE)
+        started.process.send_signal(signal.SIGINT)
+        # its port is closed when it has got the signal
+        until(lambda: not is_open(started.address.port))
+        assert started.process.poll() is None
+        released.set()
+        assert started.process.wait(PATIENCE) == 0
         asking.join(PATIENCE)
         assert answers == [REPLY]
         assert "recorded 1 reply in calls.jsonl" in started.out
 
 
-def test_rows_are_added_to_what_is_there(tmp_path: Path, provider: str) -> None:
-    file = tmp_path / "calls.jsonl"
-    file.write_text('{"a row that": "broke')
-    with running(tmp_path, "record", "--upstream", provider, "--out", "calls.jsonl") as started:
-        call(started)
-    lines = file.read_text().splitlines()
-    assert lines[0] == '{"a row that": "broke'
-    assert json.loads(lines[1])["request"] == {"model": "claude"}
+def is_open(port: int) -> bool:
+    with socket.socket() as connection:
+        return connection.connect_ex(("127.0.0.1", port)) == 0
 
 
 @pytest.mark.parametrize(

@@ -10,13 +10,16 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from plugin.cli import listening
+from tests.journeys.running import PATIENCE, Running, free_port, running
 
 Start = Callable[..., "subprocess.Popen[str]"]
 
@@ -61,7 +64,7 @@ def _read_until(process: "subprocess.Popen[str]", text: str) -> str:
 
 
 def _get(port: int, path: str, key: str | None = None, method: str = "GET") -> tuple[int, Any]:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
     headers = {} if key is None else {"Authorization": f"Bearer {key}"}
     connection.request(method, path, headers=headers)
     response = connection.getresponse()
@@ -96,79 +99,106 @@ def test_up_makes_a_key_says_how_to_call_and_stops_cleanly(start: Start, tmp_pat
     assert json.loads(pasted.stdout)["todos"] == []
 
     first.send_signal(signal.SIGINT)
-    out, _ = first.communicate(timeout=15)
+    out, _ = first.communicate(timeout=PATIENCE)
     assert (first.returncode, out) == (0, "stopped\n")
 
-    second = start("up")
+    second = start("up", "--workers", "2")
     again = _read_until(second, "OPENAI_API_BASE")
     assert key not in again
     assert f"in {file} (only you can read it)" in again
-    second.send_signal(signal.SIGTERM)
-    second.communicate(timeout=15)
-    assert second.returncode == 0
+    _serves_with_several_workers(second, _port(again), key, tmp_path / "data")
 
 
-def test_serve_writes_one_line_of_json_a_request(start: Start) -> None:
-    process = start("serve")
-    assert process.stderr is not None
-    ready = json.loads(process.stderr.readline())
-    port = int(ready["message"].rpartition(":")[2])
-    assert _get(port, "/todos?text=hunter2", "hunter2")[0] == 401
-    process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=15)
-    lines = [json.loads(line) for line in err.splitlines()]
+def _serves_with_several_workers(
+    process: "subprocess.Popen[str]", port: int, key: str, data: Path
+) -> None:
+    """Several workers serve one port, and their parent writes the ledger."""
+    assert [_get(port, "/todos", key)[0] for _ in range(20)] == [200] * 20
+    lock = data / "journal" / "writer.lock"
+    if Path("/proc/self/fd").exists():
+        deadline = time.monotonic() + PATIENCE
+        while lock not in _open_files(process.pid):
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+    day = time.strftime("%Y-%m-%d", time.gmtime())
+    assert _get(port, f"/v1/usage?date={day}", key)[0] == 200
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=PATIENCE)
+    assert process.returncode == 0
+    assert not list(lock.parent.glob("*.log"))
+
+
+TRUSTED = "127.0.0.2"
+"""The address that the service of this module trusts as a proxy."""
+
+
+@pytest.fixture(scope="module")
+def started(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[tuple[Running, "Future[tuple[int, Any]]"]]:
+    """`plugin serve` for tests that only call it, and the first answer that it gave."""
+    port, directory = free_port(), tmp_path_factory.mktemp("serving")
+    settings = {"PLUGIN_TRUSTED_PROXIES": TRUSTED}
+    with ThreadPoolExecutor(1) as beside:
+        first = beside.submit(_first_answer, port)
+        with running(directory, "serve", settings=settings, port=port) as service:
+            yield service, first
+
+
+@pytest.fixture(scope="module")
+def serving(started: tuple[Running, Any]) -> Running:
+    return started[0]
+
+
+def _first_answer(port: int) -> tuple[int, Any]:
+    """Call a service that starts until a call is not refused; what it answers."""
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
+        try:
+            return _get(port, "/healthz")
+        except ConnectionRefusedError:
+            time.sleep(0.01)
+    pytest.fail("no answer")
+
+
+def test_serve_writes_one_line_of_json_a_request(serving: Running) -> None:
+    assert serving.address.call("GET", "/todos?text=hunter2", _bearer("hunter2")).status == 401
+    answered = serving.address.call("GET", "/nothing", _bearer("hunter2"))
+    serving.record(answered.headers["x-request-id"])  # what came before it is written by now
+    lines = [json.loads(line) for line in serving.err.splitlines()]
     refused = next(line for line in lines if line.get("path") == "/todos")
     assert (refused["status"], refused["caller"]) == (401, None)
-    assert "hunter2" not in err
-    assert process.returncode == 0
+    assert "hunter2" not in serving.err
 
 
+def _bearer(key: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {key}"}
+
+
+@pytest.mark.parametrize(("source", "client"), [(TRUSTED, "192.0.2.7"), ("127.0.0.1",) * 2])
+def test_forwarded_headers_are_believed_from_trusted_proxies_alone(
+    serving: Running, source: str, client: str
+) -> None:
+    assert _client_of_a_forwarded_request(serving, source) == client
+
+
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("trusted", "client"),
     [("", "127.0.0.1"), ("10.0.0.0/8", "127.0.0.1"), ("127.0.0.0/8", "192.0.2.7")],
 )
-def test_forwarded_headers_are_believed_from_trusted_proxies_alone(
-    start: Start, trusted: str, client: str
+def test_whose_forwarded_headers_are_believed_is_a_setting(
+    tmp_path: Path, trusted: str, client: str
 ) -> None:
-    process = start("serve", PLUGIN_TRUSTED_PROXIES=trusted)
-    assert process.stderr is not None
-    port = int(json.loads(process.stderr.readline())["message"].rpartition(":")[2])
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
-    connection.request("GET", "/readyz", headers={"X-Forwarded-For": "192.0.2.7"})
-    connection.getresponse().read()
-    connection.close()
-    process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=15)
-    records = [json.loads(line) for line in err.splitlines()]
-    assert [line["client"] for line in records if line.get("path") == "/readyz"] == [client]
+    with running(tmp_path, "serve", settings={"PLUGIN_TRUSTED_PROXIES": trusted}) as service:
+        assert _client_of_a_forwarded_request(service, "127.0.0.1") == client
 
 
-def test_several_workers_serve_one_port(start: Start, tmp_path: Path) -> None:
-    process = start("up", "--workers", "2", PLUGIN_LOG_LEVEL="warning")
-    port = _port(_read_until(process, "OPENAI_API_BASE"))
-    key = (tmp_path / "data" / "first-key").read_text().strip()
-    assert [_get(port, "/todos", key)[0] for _ in range(20)] == [200] * 20
-    process.send_signal(signal.SIGINT)
-    process.communicate(timeout=20)
-    assert process.returncode == 0
-
-
-@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="needs /proc")
-def test_the_parent_writes_the_ledger(start: Start, tmp_path: Path) -> None:
-    process = start("up", "--workers", "2")
-    port = _port(_read_until(process, "OPENAI_API_BASE"))
-    key = (tmp_path / "data" / "first-key").read_text().strip()
-    lock = tmp_path / "data" / "journal" / "writer.lock"
-    until = time.monotonic() + 10
-    while lock not in _open_files(process.pid):
-        assert time.monotonic() < until
-        time.sleep(0.02)
-    day = time.strftime("%Y-%m-%d", time.gmtime())
-    status, _ = _get(port, f"/v1/usage?date={day}", key)
-    assert status == 200
-    process.send_signal(signal.SIGTERM)
-    assert process.wait(20) == 0
-    assert not list(lock.parent.glob("*.log"))
+def _client_of_a_forwarded_request(service: Running, source: str) -> str:
+    address = replace(service.address, source=source)
+    answer = address.call("GET", "/readyz", {"X-Forwarded-For": "192.0.2.7"})
+    client: str = service.record(answer.headers["x-request-id"])["client"]
+    return client
 
 
 def _open_files(pid: int) -> set[Path]:
@@ -179,14 +209,8 @@ def _open_files(pid: int) -> set[Path]:
     return found
 
 
-def test_no_server_header_is_sent(start: Start) -> None:
-    port = _port(_read_until(start("up"), "OPENAI_API_BASE"))
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
-    connection.request("GET", "/healthz")
-    response = connection.getresponse()
-    response.read()
-    connection.close()
-    assert response.getheader("server") is None
+def test_no_server_header_is_sent(serving: Running) -> None:
+    assert "server" not in serving.address.call("GET", "/healthz").headers
 
 
 _ODD_REQUESTS = [
@@ -212,18 +236,17 @@ _ODD_REQUESTS = [
 ]
 
 
-def test_no_bytes_on_the_wire_get_a_5xx_or_in(start: Start) -> None:
-    process = start("up")
-    port = _port(_read_until(process, "OPENAI_API_BASE"))
+def test_no_bytes_on_the_wire_get_a_5xx_or_in(serving: Running) -> None:
     for request in _ODD_REQUESTS:
-        with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
+        with socket.create_connection(
+            ("127.0.0.1", serving.address.port), timeout=PATIENCE
+        ) as connection:
             connection.sendall(request)
             connection.shutdown(socket.SHUT_WR)
             answer = connection.recv(65_536)
         assert not answer or 300 <= int(answer.split(b" ")[1]) < 500, (request[:80], answer[:200])
-    process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=15)
-    assert "Traceback" not in err
+    serving.record(serving.address.call("GET", "/healthz").headers["x-request-id"])
+    assert "Traceback" not in serving.err
 
 
 @pytest.mark.parametrize(
@@ -234,17 +257,22 @@ def test_no_bytes_on_the_wire_get_a_5xx_or_in(start: Start) -> None:
             "PLUGIN_PORT: 'http' is not allowed; give a port from 0 to 65535",
         ),
         ({"PLUGIN_HOST": "203.0.113.77"}, "203.0.113.77 is no address of this machine"),
-        ({"PLUGIN_DATA_DIR": "/dev/null/data"}, "the data directory /dev/null/data cannot be used"),
-        ({"PLUGIN_WELL_KNOWN_DIR": "/nowhere"}, "PLUGIN_WELL_KNOWN_DIR must name the folder"),
         ({"PLUGIN_OPERATIONS": "no_such_package"}, "PLUGIN_OPERATIONS names no_such_package"),
+        *(
+            pytest.param({name: text}, message, marks=pytest.mark.long)
+            for name, text, message in (
+                ("PLUGIN_DATA_DIR", "/dev/null/data", "directory /dev/null/data cannot be used"),
+                ("PLUGIN_WELL_KNOWN_DIR", "/nowhere", "PLUGIN_WELL_KNOWN_DIR must name the folder"),
+            )
+        ),
     ],
 )
-@pytest.mark.parametrize("command", ["serve", "up"])
+@pytest.mark.parametrize("command", ["serve", pytest.param("up", marks=pytest.mark.long)])
 def test_what_is_wrong_is_one_line(
     start: Start, command: str, environment: dict[str, str], message: str
 ) -> None:
     process = start(command, **environment)
-    out, err = process.communicate(timeout=20)
+    out, err = process.communicate(timeout=PATIENCE)
     assert (process.returncode, out) == (2, "")
     assert err.startswith("error: ")
     assert message in err
@@ -257,7 +285,7 @@ def test_a_port_in_use_is_one_line(start: Start) -> None:
         taken.listen()
         port = taken.getsockname()[1]
         process = start("up", "--port", str(port))
-        _, err = process.communicate(timeout=20)
+        _, err = process.communicate(timeout=PATIENCE)
     assert process.returncode == 2
     assert err == (
         f"error: port {port} on 127.0.0.1 is in use; stop what listens there, or choose another "
@@ -269,17 +297,18 @@ def test_a_port_in_use_is_one_line(start: Start) -> None:
 def test_a_read_only_directory_is_one_line(start: Start, tmp_path: Path) -> None:
     (tmp_path / "data").mkdir(mode=0o500)
     process = start("up")
-    _, err = process.communicate(timeout=20)
+    _, err = process.communicate(timeout=PATIENCE)
     assert process.returncode == 2
     assert "it is read-only for this user" in err
 
 
 def test_a_setting_that_is_not_known_is_a_warning(start: Start) -> None:
-    process = start("up", PLUGIN_PROT="9")
-    _read_until(process, "OPENAI_API_BASE")
-    process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=15)
-    assert err.startswith("warning: PLUGIN_PROT is not a setting and is ignored; did you mean")
+    # an address of another machine ends it before it serves, which saves two seconds
+    process = start("up", PLUGIN_PROT="9", PLUGIN_HOST="203.0.113.77")
+    _, err = process.communicate(timeout=PATIENCE)
+    warning, refused = err.splitlines()
+    assert warning.startswith("warning: PLUGIN_PROT is not a setting and is ignored; did you mean")
+    assert refused.startswith("error: 203.0.113.77 ")
 
 
 def test_a_port_below_1024_is_explained() -> None:
@@ -288,18 +317,6 @@ def test_a_port_below_1024_is_explained() -> None:
     assert "choose one from 1024 on" in said
 
 
-def test_the_first_answer_waits_for_nobody(start: Start) -> None:
+def test_the_first_answer_waits_for_nobody(started: tuple[Running, Any]) -> None:
     """A request that comes while the service starts is answered, not refused."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    start("serve", "--port", str(port))
-    deadline = time.monotonic() + 20
-    while time.monotonic() < deadline:
-        try:
-            assert _get(port, "/healthz") == (200, {"status": "ok"})
-        except ConnectionRefusedError:
-            time.sleep(0.01)
-        else:
-            return
-    pytest.fail("no answer")
+    assert started[1].result() == (200, {"status": "ok"})

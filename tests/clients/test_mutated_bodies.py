@@ -8,8 +8,9 @@ from tests.clients.gpt_service import GptService, engine_state
 from tests.clients.mutated_bodies import Mutated, mutated
 from tests.journeys.running import request
 from tests.openai_schema import assert_reply, assert_stream
+from tests.sizes import sized
 
-COUNT = 550
+COUNT = sized(77, 550)
 PATIENCE = 180
 SEED = 20_261_123
 

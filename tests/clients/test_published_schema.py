@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from operator import mul
 from typing import Any
 
 import pytest
@@ -102,6 +103,70 @@ def test_errors(
     limits = [f"x-ratelimit-{a}-requests" for a in ("limit", "remaining", "reset")]
     for name in ("x-request-id", "openai-processing-ms", "openai-version", *limits):
         assert answer.headers[name], name
+
+
+USER = [{"role": "user", "content": "Hello, world!"}]
+
+
+@pytest.mark.parametrize(
+    ("path", "change", "told"),
+    [
+        ("/v1/chat/completions", {"model": "no-such"}, (404, "model_not_found", "model")),
+        ("/v1/chat/completions", {"temperature": 9}, (400, "invalid_value", "temperature")),
+        (
+            "/v1/chat/completions",
+            {"messages": [{"role": "nobody", "content": "x"}]},
+            (400, "invalid_value", "messages[0].role"),
+        ),
+        (
+            "/v1/chat/completions",
+            {"messages": [{"role": "user", "content": "word " * 20_000}]},
+            (400, "context_length_exceeded", "messages"),
+        ),
+        ("/v1/images/generations", {"prompt": "a cat"}, (501, "not_offered", "model")),
+        ("/v1/no/such/path", {}, (404, "unknown_url", None)),
+    ],
+    ids=["no model", "temperature", "role", "too long", "image", "no path"],
+)
+def test_errors_from_which_sdks_make_exceptions(
+    gpt: GptService, path: str, change: dict[str, Any], told: tuple[Any, ...]
+) -> None:
+    answer = call(gpt, "POST", path, {"model": "gpt-4", "messages": USER} | change)
+    error = answer.json()["error"]
+    assert (answer.status, error["code"], error["param"]) == told
+    assert error["message"]
+
+
+def test_what_sdks_read_beside_the_schema(gpt: GptService) -> None:
+    asked = {"model": "gpt-4", "messages": USER, "max_tokens": 6, "temperature": 0}
+    answer = call(gpt, "POST", "/v1/chat/completions", asked)
+    limits = [f"{a}-{b}" for a in ("limit", "remaining", "reset") for b in ("requests", "tokens")]
+    assert {f"x-ratelimit-{name}" for name in limits} <= answer.headers.keys()
+    assert answer.headers["x-request-id"].startswith("req_")
+    whole = answer.json()["choices"][0]["message"]["content"]
+
+    options = {"stream": True, "stream_options": {"include_usage": True}}
+    streamed = call(gpt, "POST", "/v1/chat/completions", asked | options)
+    chunks = assert_stream("/v1/chat/completions", streamed.body, usage=True)
+    assert len({(chunk["id"], chunk["created"], chunk["model"]) for chunk in chunks}) == 1
+    deltas = [choice["delta"] for chunk in chunks for choice in chunk["choices"]]
+    assert "".join(delta.get("content") or "" for delta in deltas) == whole
+    assert chunks[-1]["usage"]["completion_tokens"] > 0
+
+    several = checked(gpt, "POST", "/v1/chat/completions", asked | {"n": 3, "logprobs": True})
+    assert [choice["index"] for choice in several["choices"]] == [0, 1, 2]
+    assert all(choice["logprobs"]["content"] for choice in several["choices"])
+
+    texts = {"model": "text-embedding-3-small", "input": ["a cat", "a kitten", "the stock market"]}
+    for more, length in (({}, 384), ({"dimensions": 128}, 128)):
+        vectors = checked(gpt, "POST", "/v1/embeddings", texts | more)["data"]
+        cat, kitten, market = (one["embedding"] for one in vectors)
+        assert len(cat) == length
+        assert sum(map(mul, cat, kitten)) > sum(map(mul, cat, market))
+        assert abs(sum(map(mul, cat, cat)) - 1) < 1e-3
+
+    offered = {one["id"] for one in checked(gpt, "GET", "/v1/models")["data"]}
+    assert offered >= {"gpt-4", "gpt-4-32k", "gpt-3.5-turbo", "text-davinci-003"}
 
 
 def test_a_body_that_is_too_large(gpt: GptService) -> None:

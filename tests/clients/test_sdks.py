@@ -1,12 +1,20 @@
-"""The clients that people really use, against a live port and the embedded engine."""
+"""The clients that people really use, against a live port and the embedded engine.
+
+They are installed from a registry, so they run with `--long`; `test_published_schema.py` keeps in
+the gate what they read: replies, streams, errors and headers in the published form.
+"""
 
 import json
 import shutil
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.clients.environments import node_modules_of, python_of
 from tests.clients.gpt_service import GptService
+
+pytestmark = pytest.mark.long
 
 SCRIPTS = Path(__file__).parent / "scripts"
 EMBEDDING_LENGTH = 384

@@ -1,4 +1,7 @@
-"""The image: what the Dockerfile says, and what comes out when its steps are carried out."""
+"""The image: what the Dockerfile says, and what comes out when its steps are carried out.
+
+The steps install from an index and take a minute of CPU; they are carried out with `--long`.
+"""
 
 import json
 import os
@@ -71,6 +74,15 @@ def test_what_is_private_or_left_over_is_not_sent_to_the_builder(path: str) -> N
     assert sent("plugin/app.py", ignore)
 
 
+def test_every_file_that_a_step_copies_is_sent_to_the_builder() -> None:
+    ignore = rules(PROJECT / ".dockerignore")
+    copied = [one.words[:-1] for one in named("COPY") if not one.text.startswith("--from=")]
+    assert copied
+    for source in (word for words in copied for word in words):
+        assert (PROJECT / source).exists(), source
+        assert sent(source, ignore), source
+
+
 @pytest.fixture(scope="module")
 def image(tmp_path_factory: pytest.TempPathFactory) -> Image:
     """What the Dockerfile makes. Nothing but /data can be written to from here on."""
@@ -131,6 +143,7 @@ def container(image: Image) -> Iterator[Address]:
         process.communicate()
 
 
+@pytest.mark.long
 def test_the_image_holds_the_package_and_nothing_that_only_built_it(image: Image) -> None:
     assert output(image, "python", "-c", "import plugin; print(plugin.__file__)").startswith(
         str(image.root)
@@ -142,10 +155,12 @@ def test_the_image_holds_the_package_and_nothing_that_only_built_it(image: Image
     assert {path.name for path in image.root.iterdir()} == {"opt", "data", "srv"}
 
 
+@pytest.mark.long
 def test_the_command_is_on_the_path(image: Image) -> None:
     assert "serve" in output(image, "plugin", "--help")
 
 
+@pytest.mark.long
 def test_the_container_serves_what_the_package_carries(container: Address) -> None:
     manifest = container.call("GET", "/.well-known/ai-plugin.json")
     assert (manifest.status, manifest.json()["schema_version"]) == (200, "v1")
@@ -155,6 +170,7 @@ def test_the_container_serves_what_the_package_carries(container: Address) -> No
         assert container.call("GET", page).status == 200
 
 
+@pytest.mark.long
 def test_a_key_made_in_the_container_opens_the_gate(image: Image, container: Address) -> None:
     key = json.loads(output(image, "plugin", "keys", "create", "--name", "image", "--json"))
     headers = bearer(key) | {"Content-Type": "application/json"}
@@ -162,11 +178,13 @@ def test_a_key_made_in_the_container_opens_the_gate(image: Image, container: Add
     assert (added.status, added.json()["text"]) == (201, "Buy milk")
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("container")
 def test_the_state_lies_in_the_volume(image: Image) -> None:
     assert "plugin.db" in {path.name for path in (image.root / "data").iterdir()}
     assert not list(Path(image.below(image.workdir)).iterdir())
 
 
+@pytest.mark.long
 def test_a_service_that_does_not_answer_is_unhealthy(image: Image) -> None:
     assert not is_healthy(image, free_port())

@@ -30,12 +30,16 @@ class Told:
 
 @dataclass
 class Accounted:
-    """`clients` connections that call `requests` (method, path, body) by turns until told."""
+    """`clients` connections that call `requests` (method, path, body) by turns until told.
+
+    Each pauses for `pause` seconds between two calls.
+    """
 
     port: int
     key: str
     clients: int
     requests: Sequence[tuple[str, str, bytes]]
+    pause: float = 0.0
     calls: list[Told] = field(default_factory=list)
     unanswered: set[str] = field(default_factory=set)
 
@@ -58,6 +62,8 @@ class Accounted:
                     number = next(numbers)
                     method, path, body = self.requests[number % len(self.requests)]
                     await self._call(reader, writer, f"{name}-{number:07d}", method, path, body)
+                    if self.pause:
+                        await asyncio.sleep(self.pause)
             except (ConnectionError, asyncio.IncompleteReadError):
                 pass
             finally:

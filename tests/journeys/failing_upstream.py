@@ -7,11 +7,11 @@ import asyncio
 import json
 import math
 import time
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from tests.engines.scripted_upstream import KEY, reply
 from tests.journeys.running import new_key, running
@@ -159,29 +159,59 @@ async def trial(
 
     The service waits `patience` seconds for each of its answers.
     """
-    async with failing_upstream() as far:
-        given = {"name": "far", "base_url": far.url, "api_key": KEY, "models": ["small"]}
-        settings = {"PLUGIN_UPSTREAMS": json.dumps([{**given, "timeout": patience}])}
+    (found,) = await trials(directory, {how: (seconds, patience)}, rate=rate)
+    return found
+
+
+async def trials(
+    directory: Path, ways: Mapping[How, tuple[float, float]], *, rate: float = 40
+) -> list[Trial]:
+    """Run one trial a way to fail, all at once, each before an upstream of its own.
+
+    A way has the seconds for which the upstream fails, and the patience of the service with it.
+    """
+    async with AsyncExitStack() as stack:
+        far = {how: await stack.enter_async_context(failing_upstream()) for how in ways}
+        upstreams = [
+            {
+                "name": how,
+                "base_url": far[how].url,
+                "api_key": KEY,
+                "models": [how],
+                "timeout": patience,
+            }
+            for how, (_, patience) in ways.items()
+        ]
+        settings = {"PLUGIN_UPSTREAMS": json.dumps(upstreams)}
         entering = running(directory, "serve", settings=settings)
         started = await asyncio.to_thread(entering.__enter__)
         try:
             key = (await asyncio.to_thread(new_key, directory))["key"]
-            asking = _Asking(started.address.port, key, rate)
-            await asking.some(1.0)
-            failing = time.monotonic()
-            await far.become(how)
-            await asking.some(seconds)
-            await far.become("well")
-            healed = time.monotonic()
-            while not asking.is_back(healed) and time.monotonic() < healed + _LONGEST:
-                await asking.some(0.5)
-            await asking.some(1.0)
-            calls = await asking.all()
+            asking = {how: _Asking(started.address.port, key, rate, how) for how in ways}
+            tried = (_try(how, far[how], asking[how], ways[how][0]) for how in ways)
+            found = await asyncio.gather(*tried)
         finally:
             await asyncio.to_thread(entering.__exit__, None, None, None)
-        away = {call.user for call in calls if call.kind == "left alone"}
-        told = [one["ms"] for one in started.records() if one.get("request_id") in away]
-    return Trial(failing, healed, calls, far.asked, told)
+        records = started.records()
+    return [_told(one, records) for one in found]
+
+
+async def _try(how: How, far: Failing, asking: "_Asking", seconds: float) -> Trial:
+    await asking.some(1.0)
+    failing = time.monotonic()
+    await far.become(how)
+    await asking.some(seconds)
+    await far.become("well")
+    healed = time.monotonic()
+    while not asking.is_back(healed) and time.monotonic() < healed + _LONGEST:
+        await asking.some(0.5)
+    await asking.some(1.0)
+    return Trial(failing, healed, await asking.all(), far.asked, [])
+
+
+def _told(found: Trial, records: Sequence[Mapping[str, Any]]) -> Trial:
+    away = {call.user for call in found.calls if call.kind == "left alone"}
+    return replace(found, log_ms=[one["ms"] for one in records if one.get("request_id") in away])
 
 
 _LONGEST = 90.0
@@ -190,10 +220,11 @@ _LONGEST = 90.0
 class _Asking:
     """Calls at a steady rate, whether or not those before were answered."""
 
-    def __init__(self, port: int, key: str, rate: float) -> None:
+    def __init__(self, port: int, key: str, rate: float, model: str) -> None:
         self._port = port
         self._key = key
         self._pause = 1 / rate
+        self._model = model
         self._number = 0
         self._tasks: list[asyncio.Task[Told]] = []
         self._idle: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = []
@@ -204,7 +235,7 @@ class _Asking:
         until = time.monotonic() + seconds
         while time.monotonic() < until:
             self._number += 1
-            self._tasks.append(asyncio.create_task(self._ask(f"u{self._number:06d}")))
+            self._tasks.append(asyncio.create_task(self._ask(f"{self._model}-{self._number:06d}")))
             await asyncio.sleep(self._pause)
 
     def is_back(self, since: float) -> bool:
@@ -223,7 +254,7 @@ class _Asking:
         return list(found)
 
     async def _ask(self, user: str) -> Told:
-        body = json.dumps({**_QUESTION, "user": user}).encode()
+        body = json.dumps({**_QUESTION, "model": self._model, "user": user}).encode()
         head = (
             f"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {self._key}"
             f"\r\nContent-Type: application/json\r\nX-Request-Id: {user}\r\n"
@@ -231,10 +262,11 @@ class _Asking:
         )
         # the service ends connections that were idle for a while
         self._idle = [one for one in self._idle if not one[0].at_eof()]
-        if not self._idle:
-            self._idle.append(await asyncio.open_connection("127.0.0.1", self._port))
-            self._opened.append(self._idle[-1][1])
-        reader, writer = self._idle.pop()
+        if self._idle:
+            reader, writer = self._idle.pop()
+        else:
+            reader, writer = await asyncio.open_connection("127.0.0.1", self._port)
+            self._opened.append(writer)
         sent = time.monotonic()
         writer.write(head.encode() + body)
         lines = (await reader.readuntil(b"\r\n\r\n")).lower()
@@ -246,4 +278,4 @@ class _Asking:
         return Told(user, sent, answered, "left alone" if b"is left alone" in said else kind)
 
 
-_QUESTION = {"model": "small", "messages": [{"role": "user", "content": "hi"}]}
+_QUESTION = {"messages": [{"role": "user", "content": "hi"}]}

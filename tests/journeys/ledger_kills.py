@@ -16,6 +16,7 @@ from typing import Any
 
 from plugin.cli import service_file
 from tests.clients.event_stream import Answered, post
+from tests.journeys.in_process import plugin_here
 from tests.journeys.running import (
     PATIENCE,
     PLUGIN,
@@ -23,7 +24,6 @@ from tests.journeys.running import (
     Settings,
     free_port,
     new_key,
-    plugin,
     surroundings,
 )
 from tests.journeys.streaming import children
@@ -102,7 +102,7 @@ class Service:
 def service(directory: Path, workers: int, settings: Settings) -> Iterator[tuple[Service, str]]:
     """One that serves, and a key that may ask it as often as it likes."""
     key = new_key(directory)["key"]
-    lifted = plugin(directory, "limits", "set", "concurrent", "unlimited", "--key", "*")
+    lifted = plugin_here(directory, "limits", "set", "concurrent", "unlimited", "--key", "*")
     assert lifted.returncode == 0, lifted.stderr
     started = Service(directory, workers, settings)
     try:
@@ -211,7 +211,7 @@ class Books:
 
 def books(directory: Path) -> Books:
     """What `plugin ledger verify` says, and every call by its request id."""
-    done = plugin(directory, "ledger", "verify")
+    done = plugin_here(directory, "ledger", "verify")
     rows: dict[str, list[Row]] = {}
     with sqlite3.connect(directory / "data" / "plugin.db") as database:
         wanted = "SELECT request_id, ended, status, tokens_out FROM ledger WHERE kind = 'call'"

@@ -26,7 +26,7 @@ T = TypeVar("T")
 
 Settings = Mapping[str, str]
 
-PATIENCE = 30.0
+PATIENCE = 60.0
 """Seconds until a test gives up waiting; nothing here takes nearly as long."""
 
 

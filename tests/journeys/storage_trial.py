@@ -4,13 +4,14 @@ import asyncio
 import math
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, ExitStack
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from tests.journeys.accounted_load import Account, Accounted, Told, account, rows_of
-from tests.journeys.running import new_key, plugin, running, until
+from tests.journeys.in_process import plugin_here
+from tests.journeys.running import Running, Settings, new_key, running, until
 from tests.journeys.storage_faults import Fault
 
 REQUESTS = (
@@ -25,13 +26,19 @@ _PATIENCE = 60
 
 @dataclass(frozen=True)
 class Sizes:
-    """How long each part of a trial lasts, in seconds, and how much is done."""
+    """How long each part of a trial lasts, in seconds, and how much is done.
+
+    Each client pauses for `pause` seconds between its calls. With `enough`, the fault lasts until
+    the load is enough, however long that takes.
+    """
 
     before: float = 1.0
     during: float = 5.0
     after: float = 2.0
     clients: int = 8
     workers: int = 1
+    pause: float = 0.0
+    enough: Callable[[Accounted], bool] | None = None
 
 
 @dataclass(frozen=True)
@@ -74,27 +81,46 @@ class Outcome:
         return said
 
 
-def trial(
-    directory: Path, fault: Fault, sizes: Sizes, data: Path | None = None, *, name: str = "c"
-) -> Outcome:
-    """Run the service in `directory` and let the fault befall it; `data` is its data directory.
+@dataclass(frozen=True)
+class Stored:
+    """A running service, its data directory, and a key."""
 
-    The request ids begin with `name`.
-    """
+    directory: Path
+    data: Path
+    settings: Settings
+    running: Running
+    key: str
+
+
+@contextmanager
+def stored(directory: Path, data: Path | None = None, workers: int = 1) -> Iterator[Stored]:
+    """Run the service in `directory`; each of its workers has a journal."""
     data = data or directory / "data"
     settings = {"PLUGIN_DATA_DIR": str(data), "PLUGIN_LOG_LEVEL": "warning"}
     key = new_key(directory, settings=settings)["key"]
-    given = ("serve", "--workers", str(sizes.workers))
-    with running(directory, *given, settings=settings) as started:
-        until(lambda: len([*(data / "journal").glob("*.log")]) == sizes.workers)
-        load = Accounted(started.address.port, key, sizes.clients, REQUESTS)
-        pid = started.process.pid
-        begun, ended = asyncio.run(_drive(load, lambda: fault(data, pid), sizes, name))
-        stopped = time.monotonic()
-        found = _booked(data / "plugin.db", load)
-        booked = time.monotonic() - stopped
-        checked = plugin(directory, "ledger", "verify", settings=settings)
-        rows, log = len(rows_of(data / "plugin.db")), started.err
+    with running(directory, "serve", "--workers", str(workers), settings=settings) as started:
+        until(lambda: len([*(data / "journal").glob("*.log")]) == workers)
+        yield Stored(directory, data, settings, started, key)
+
+
+def trial(directory: Path, fault: Fault, sizes: Sizes, data: Path | None = None) -> Outcome:
+    """Run the service in `directory` and let the fault befall it; `data` is its data directory."""
+    with stored(directory, data, sizes.workers) as service:
+        return befall(service, fault, sizes)
+
+
+def befall(
+    service: Stored, fault: Fault, sizes: Sizes, *, name: str = "c", key: str | None = None
+) -> Outcome:
+    """Let the fault befall a service under load. The request ids begin with `name`."""
+    data, pid = service.data, service.running.process.pid
+    port = service.running.address.port
+    load = Accounted(port, key or service.key, sizes.clients, REQUESTS, sizes.pause)
+    begun, ended = asyncio.run(_drive(load, lambda: fault(data, pid), sizes, name))
+    stopped = time.monotonic()
+    found = _booked(data / "plugin.db", load)
+    booked = time.monotonic() - stopped
+    checked = plugin_here(service.directory, "ledger", "verify", settings=service.settings)
     failed = [call.at for call in load.calls if call.at > ended and call.status >= 400]
     return Outcome(
         [call for call in load.calls if call.at <= begun],
@@ -102,11 +128,11 @@ def trial(
         [call for call in load.calls if call.at > ended],
         len(load.unanswered),
         found,
-        rows,
+        len(rows_of(data / "plugin.db")),
         booked,
         max(failed, default=ended) - ended,
         "" if checked.returncode else checked.stdout.strip(),
-        log,
+        service.running.err,
     )
 
 
@@ -120,6 +146,10 @@ async def _drive(
         begun = time.monotonic()
         stack.enter_context(fault())
         await asyncio.sleep(sizes.during)
+        if sizes.enough is not None:
+            async with asyncio.timeout(_PATIENCE):
+                while not sizes.enough(load):  # noqa: ASYNC110 - to be near is enough
+                    await asyncio.sleep(0.05)
         ended = time.monotonic()
     await asyncio.sleep(sizes.after)
     stop.set()

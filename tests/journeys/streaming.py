@@ -2,17 +2,29 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from tests.clients.event_stream import Answered, post
-from tests.engines.scripted_upstream import DONE, KEY, Scripted, chunk, counted, events, upstream
-from tests.journeys.running import Running, new_key, running
+from tests.engines.scripted_upstream import (
+    DONE,
+    KEY,
+    Play,
+    Scripted,
+    chunk,
+    counted,
+    events,
+    upstream,
+)
+from tests.journeys.running import Running, new_key, running, until
+from tests.journeys.upstreams import Upstreams
 
 PATIENCE = 60
+_FIRST_PIECE = 0.5
+"""Seconds in which a first piece comes back, on a busy machine too."""
 QUESTION = {"model": "small", "messages": [{"role": "user", "content": "hi"}]}
 
 
@@ -25,6 +37,7 @@ class Streaming:
     key: str
     pieces: int
     there: Scripted
+    model: str = "small"
 
     def ask(self, **body: Any) -> "asyncio.Task[Answered]":
         """A stream that begins now."""
@@ -32,7 +45,7 @@ class Streaming:
             self.running.address.port,
             "/v1/chat/completions",
             self.key,
-            {**QUESTION, "stream": True, **body},
+            {**QUESTION, "model": self.model, "stream": True, **body},
         )
         return asyncio.ensure_future(asyncio.wait_for(asking, PATIENCE))
 
@@ -41,7 +54,7 @@ class Streaming:
         async with asyncio.timeout(PATIENCE):
             while len(self.there.requests) < number:  # noqa: ASYNC110
                 await asyncio.sleep(0.02)
-        await asyncio.sleep(0.3)
+        await asyncio.sleep(_FIRST_PIECE)
 
     def is_whole(self, answered: Answered) -> bool:
         """Whether nothing is missing."""
@@ -55,19 +68,59 @@ async def streaming(
     pieces: int = 10,
     pause: float = 0.1,
     settings: Mapping[str, str] | None = None,
+    port: int | None = None,
 ) -> AsyncIterator[Streaming]:
     """A running `plugin serve` whose only model takes `pieces` times `pause` seconds."""
-    play = events(*[chunk(text="la ")] * pieces, counted(), DONE, pause=pause)
-    async with upstream(play) as there:
+    async with upstream(_song(pieces, pause)) as there:
         far = {"name": "far", "base_url": there.url, "api_key": KEY, "models": ["small"]}
         given = {"PLUGIN_UPSTREAMS": json.dumps([far]), **(settings or {})}
-        entering = running(directory, "serve", *arguments, settings=given)
+        entering = running(directory, "serve", *arguments, settings=given, port=port)
         started = await asyncio.to_thread(entering.__enter__)
         try:
             key = (await asyncio.to_thread(new_key, directory))["key"]
             yield Streaming(started, directory, key, pieces, there)
         finally:
             await asyncio.to_thread(entering.__exit__, None, None, None)
+
+
+@dataclass(frozen=True)
+class Shared:
+    """A service that the tests of a module share; each of them has an upstream of its own."""
+
+    running: Running
+    directory: Path
+    upstreams: Upstreams
+
+    @property
+    def workers(self) -> list[int]:
+        return children(self.running.process.pid)
+
+    @asynccontextmanager
+    async def streaming(
+        self, name: str, *, pieces: int = 10, pause: float = 0.1
+    ) -> AsyncIterator[Streaming]:
+        """Stream from the upstream `name`: `pieces` times `pause` seconds."""
+        async with self.upstreams.playing(name, _song(pieces, pause)) as there:
+            key = (await asyncio.to_thread(new_key, self.directory))["key"]
+            yield Streaming(self.running, self.directory, key, pieces, there, name)
+
+
+@contextmanager
+def shared(directory: Path, workers: int, *names: str) -> Iterator[Shared]:
+    """Run `plugin serve` before upstreams of these names.
+
+    The number of workers comes from `.env`, so that a test may change it there.
+    """
+    upstreams = Upstreams(*names)
+    settings = {"PLUGIN_UPSTREAMS": json.dumps(upstreams.settings())}
+    (directory / ".env").write_text(f"PLUGIN_WORKERS={workers}\n")
+    with running(directory, "serve", settings=settings) as started:
+        until(lambda: len(children(started.process.pid)) == workers)
+        yield Shared(started, directory, upstreams)
+
+
+def _song(pieces: int, pause: float) -> Play:
+    return events(*[chunk(text="la ")] * pieces, counted(), DONE, pause=pause)
 
 
 def children(pid: int) -> list[int]:

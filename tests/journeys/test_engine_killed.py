@@ -1,4 +1,4 @@
-"""The engine dies under its callers, and callers leave the engine: nobody hangs, all recovers."""
+"""The engine dies under its callers, and callers leave the engine: all of them hear of it."""
 
 import asyncio
 import json
@@ -14,13 +14,15 @@ import pytest
 
 from tests.clients.event_stream import Answered, post
 from tests.clients.gpt_service import GptService, serving_gpt
-from tests.journeys.running import Address
+from tests.journeys.asked_why import why
+from tests.journeys.running import Address, until
+from tests.sizes import sized
 
-ROUNDS = int(os.environ.get("KILLS", "2"))
-STREAMS = 50
-LEAVERS = int(os.environ.get("LEAVERS", "100"))
+ROUNDS = sized(1, 2)
+STREAMS = sized(8, 50)
+LEAVERS = sized(16, 100)
 PATIENCE = 120
-SOON = 3.0
+SOON = sized(30.0, 3.0)
 """Seconds in which the next request must be answered after a kill."""
 
 STORY: dict[str, Any] = {
@@ -52,13 +54,13 @@ async def ask(gpt: GptService, body: Any, leave_after: int | None = None) -> Ans
 async def killed_under(gpt: GptService) -> tuple[list[Answered], Answered]:
     """Kill the engine while streams flow; what they got, and what the next request got."""
     streams = [asyncio.create_task(ask(gpt, STORY)) for _ in range(STREAMS)]
-    await asyncio.sleep(1.0)
+    await asyncio.to_thread(until, lambda: slots_in_use(gpt))
     os.kill(engine(gpt)["pid"], signal.SIGKILL)
     following = await ask(gpt, WORD)
     return await asyncio.gather(*streams), following
 
 
-def test_a_killed_engine_leaves_nobody_hanging(gpt: GptService) -> None:
+def test_a_killed_engine_leaves_no_caller_hanging(gpt: GptService) -> None:
     broken = 0
     for _ in range(ROUNDS):
         ended, following = asyncio.run(killed_under(gpt))
@@ -96,8 +98,32 @@ async def leaving(gpt: GptService, count: int) -> None:
 
 def test_clients_that_leave_free_their_slots(gpt: GptService) -> None:
     asyncio.run(leaving(gpt, LEAVERS))
-    deadline = time.monotonic() + 10
-    while slots_in_use(gpt) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert slots_in_use(gpt) == 0
+    ended = time.monotonic()
+    until(lambda: slots_in_use(gpt) == 0)
+    assert time.monotonic() - ended < sized(30, 10)
     assert asyncio.run(ask(gpt, WORD)).status == 200
+
+
+def test_plugin_why_tells_of_an_engine_that_died_while_it_answered(gpt: GptService) -> None:
+    story = {**STORY, "max_tokens": 400}
+    before = len(broken_off(gpt))
+
+    async def killed() -> Answered:
+        asking = asyncio.create_task(ask(gpt, story))
+        await asyncio.to_thread(until, lambda: slots_in_use(gpt))
+        await asyncio.sleep(0.5)
+        os.kill(engine(gpt)["pid"], signal.SIGKILL)
+        return await asking
+
+    assert asyncio.run(killed()).error is not None
+    record = until(lambda: broken_off(gpt)[before:])[0]
+    told, said = why(gpt.directory, record["request_id"])
+    assert (told["status"], told["ended"]) == (200, "broken off")
+    happened = [event["what"] for event in told["way"]]
+    assert "engine stopped" in happened
+    assert happened[-1] == "broke off"
+    assert "engine stopped" in said
+
+
+def broken_off(gpt: GptService) -> list[dict[str, Any]]:
+    return [one for one in gpt.running.records() if one.get("ended") == "broken off"]

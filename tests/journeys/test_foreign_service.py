@@ -1,22 +1,23 @@
-"""A service of other people, run as a process: each planted breach is found, and blamed on it."""
+"""A service that is not ours, run as a process: each planted breach is found, and blamed on it."""
 
 import json
+import socket
 import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
 
 import pytest
 
-from tests.journeys.foreign.petstore import BREAKS, SLOW_SECONDS
-from tests.journeys.running import free_port, plugin, surroundings, until
+from tests.journeys.foreign.boats import BREAKS, SLOW_SECONDS, slug
+from tests.journeys.in_process import plugin_here
+from tests.journeys.running import PATIENCE, free_port, plugin, surroundings, until
 
 HERE = Path(__file__).parent / "foreign"
-CALLS, DOCUMENT = str(HERE / "calls.jsonl"), str(HERE / "petstore.json")
+CALLS, DOCUMENT = str(HERE / "calls.jsonl"), str(HERE / "boats.json")
 ROOT = Path(__file__).parents[2]
 
 CAUGHT_BY = {
@@ -40,39 +41,40 @@ CAUGHT_BY = {
 }
 
 
-@contextmanager
-def petstore(broken: str) -> Iterator[str]:
-    """The service under uvicorn; its address."""
+@pytest.fixture(scope="module")
+def yard() -> Iterator[str]:
+    """The address of the service under uvicorn: it has each breach under another path."""
     port = free_port()
-    target = ("--factory", "tests.journeys.foreign.petstore:application")
+    target = ("--factory", "tests.journeys.foreign.boats:application")
     process = subprocess.Popen(  # noqa: S603 - our own command
         [sys.executable, "-m", "uvicorn", *target, "--port", str(port), "--log-level", "critical"],
         cwd=ROOT,
-        env=surroundings({"PETSTORE_BREAKS": broken}),
+        env=surroundings(),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
     try:
-        until(lambda: process.poll() is not None or _listens(port))
+        until(lambda: process.poll() is not None or listens(port))
         assert process.poll() is None, "uvicorn ended"
         yield f"http://127.0.0.1:{port}"
     finally:
         process.terminate()
-        process.wait(30)
+        process.wait(PATIENCE)
 
 
-def _listens(port: int) -> bool:
-    import socket
-
+def listens(port: int) -> bool:
     with socket.socket() as client:
         return client.connect_ex(("127.0.0.1", port)) == 0
 
 
-def replay(directory: Path, url: str, *more: str) -> list[dict[str, Any]]:
-    options = ("--url", url, "--openapi", DOCUMENT, "--allow-consequential", "--key", "special-key")
-    limit = ("--max-seconds", str(SLOW_SECONDS / 2))
-    done = plugin(directory, "replay", CALLS, *options, *limit, "--json", *more)
+def options(url: str, *more: str, seconds: float = PATIENCE) -> list[str]:
+    """Return the arguments of `plugin replay`; an answer may take so many seconds."""
+    given = ("--url", url, "--openapi", DOCUMENT, "--allow-consequential", "--key", "special-key")
+    return ["replay", CALLS, *given, "--max-seconds", str(seconds), "--json", *more]
+
+
+def lines_of(done: "subprocess.CompletedProcess[str]") -> list[dict[str, Any]]:
     assert done.returncode in (0, 1), done.stderr
     return [json.loads(line) for line in done.stdout.splitlines()]
 
@@ -86,20 +88,20 @@ def test_every_breach_is_planted() -> None:
     assert len(BREAKS) >= 12
 
 
-def test_nobody_is_blamed_where_nothing_is_planted(tmp_path: Path) -> None:
-    with petstore("") as url:
-        lines = replay(tmp_path, url)
+def test_nothing_is_blamed_where_nothing_is_planted(tmp_path: Path, yard: str) -> None:
+    lines = lines_of(plugin(tmp_path, *options(f"{yard}/well")))
     assert {line["outcome"] for line in lines} == {"passed"}
     assert len({line["operation"] for line in lines}) == 7
     assert [line["status"] for line in lines] == [200, 200, 200, 200, 200, 200, 200, 404]
 
 
 @pytest.mark.parametrize("broken", BREAKS)
-def test_the_service_is_blamed_and_the_model_is_not(tmp_path: Path, broken: str) -> None:
+def test_the_service_is_blamed_and_the_model_is_not(tmp_path: Path, yard: str, broken: str) -> None:
     guilty = BREAKS[broken][0]
     junit = tmp_path / "report.xml"
-    with petstore(broken) as url:
-        lines = replay(tmp_path, url, "--junit", str(junit))
+    seconds = SLOW_SECONDS * 2 / 3 if broken == "slow" else PATIENCE
+    given = options(f"{yard}/{slug(broken)}", "--junit", str(junit), seconds=seconds)
+    lines = lines_of(plugin_here(tmp_path, *given))
     blamed = [line for line in lines if line["outcome"] == "service_broke_contract"]
     assert {line["operation"] for line in blamed} == {guilty}
     assert [failed_checks(line) for line in blamed] == [CAUGHT_BY[broken]]

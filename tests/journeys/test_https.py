@@ -305,7 +305,9 @@ def streaming() -> Iterator[Streaming]:
         thread.join()
 
 
-def test_events_pass_as_they_come(tmp_path: Path, streaming: Streaming) -> None:
+def test_events_pass_as_they_come_and_a_service_that_is_gone_is_said_in_the_form_of_its_errors(
+    tmp_path: Path, streaming: Streaming
+) -> None:
     with proxying(tmp_path, streaming.server_port) as proxy:
         connection = proxy.https.connect()
         connection.request("GET", "/events", headers={"Accept-Encoding": "gzip"})
@@ -314,10 +316,8 @@ def test_events_pass_as_they_come(tmp_path: Path, streaming: Streaming) -> None:
         streaming.go_on.set()
         assert response.read() == b"data: 2\n\n"
         connection.close()
-
-
-def test_a_service_that_is_gone_is_said_in_the_form_of_its_own_errors(tmp_path: Path) -> None:
-    with proxying(tmp_path, free_port()) as proxy:
+        streaming.shutdown()
+        streaming.server_close()
         answer: Answer = proxy.https.call("GET", "/todos")
         health: Address = proxy.health
         assert health.call("GET", "/").status == 200

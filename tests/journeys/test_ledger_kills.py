@@ -16,6 +16,7 @@ from tests.journeys.ledger_kills import (
     violations,
 )
 from tests.journeys.running import Address, until
+from tests.sizes import sized
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs /proc")
 
@@ -28,26 +29,31 @@ def usage(port: int, key: str) -> int:
     return sum(one["n_requests"] for one in answer.json()["data"])
 
 
-def test_kills_lose_no_answered_call_and_count_none_twice(tmp_path: Path) -> None:
+STREAMS = sized(40, 100)
+"""Streams around each kill."""
+
+LEAVERS = sized(30, 60)
+
+
+def test_kills_and_callers_that_leave_lose_no_row_and_count_none_twice(tmp_path: Path) -> None:
     with counting_upstream(20, 0.02) as far, service(tmp_path, 2, far.settings) as (started, key):
-        asking = Streams(started.port, key, 32, QUESTION)
+        leaving = Streams(started.port, key, 16, QUESTION)
+        asyncio.run(leaving.left([1 + number % 20 for number in range(LEAVERS)], "left"))
+        most = defaultdict(int, far.written())
+        asking = Streams(started.port, key, sized(16, 32), QUESTION)
         # with these seeds a worker is killed, then the parent
-        victims = [asyncio.run(kills(started, asking, 100, f"r{seed}", seed)) for seed in (0, 2)]
-        until(lambda: usage(started.port, key) >= 200)
+        victims = [
+            asyncio.run(kills(started, asking, STREAMS, f"r{seed}", seed)) for seed in (0, 2)
+        ]
+        until(lambda: usage(started.port, key) >= 2 * STREAMS + LEAVERS)
     found = books(tmp_path)
     assert victims == ["a worker", "the parent"]
-    assert sum(one.done for one in asking.tries) == 200
+    assert sum(one.done for one in asking.tries) == 2 * STREAMS
     assert not any(violations(found, asking.tries).values()), found.verified
     assert set(found.endings()) <= {"whole", "unsettled", "broken off", "caller left"}
-
-
-def test_callers_who_leave_have_a_row_with_what_they_got(tmp_path: Path) -> None:
-    with counting_upstream(20, 0.02) as far, service(tmp_path, 2, far.settings) as (started, key):
-        asking = Streams(started.port, key, 16, QUESTION)
-        asyncio.run(asking.left([1 + number % 20 for number in range(60)], "left"))
-        most = defaultdict(int, far.written())
-    found = books(tmp_path)
-    assert len(found.rows) == 60
-    assert found.endings()["caller left"] > 30
-    assert not any(violations(found, asking.tries).values()), found.verified
-    assert undelivered(found, asking.tries, most) == 0
+    # a caller that left has a row with what it got
+    rows = [row for one in leaving.tries for row in found.of(one)]
+    assert len(rows) == len(leaving.tries) == LEAVERS
+    assert sum(row.ended == "caller left" for row in rows) > LEAVERS / 2
+    assert not any(violations(found, leaving.tries).values()), found.verified
+    assert undelivered(found, leaving.tries, most) == 0

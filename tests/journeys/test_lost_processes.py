@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.journeys.running import bearer, new_key, plugin, running, until
-from tests.journeys.streaming import children, streaming
+from tests.journeys.running import PATIENCE, Running, bearer, new_key, plugin, running, until
+from tests.journeys.streaming import alive, children, streaming
+from tests.sizes import sized
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs /proc")
 
@@ -44,57 +45,65 @@ async def sleep() -> Slept:
 '''
 
 
-@pytest.mark.parametrize("settled", [True, False])
-def test_after_a_kill_it_starts_again_on_its_port_at_once(tmp_path: Path, settled: bool) -> None:
-    """Whether its workers serve by then, or are still starting."""
-    with running(tmp_path, "serve", "--workers", "3") as killed:
-        port = killed.address.port
-        if settled:
-            until(lambda: len(children(killed.process.pid)) == 3)
-            time.sleep(1)
-        killed.process.kill()
-        killed.process.wait()
-        with running(tmp_path, "serve", "--workers", "3", port=port) as again:
-            until(lambda: len(children(again.process.pid)) == 3)
-            assert "in use;" not in again.err
+def in_good_order(started: Running, workers: int) -> bool:
+    """Return whether the service has found its port free, and has so many workers."""
+    until(lambda: len(children(started.process.pid)) == workers)
+    return "in use;" not in started.err
 
 
-def test_a_stream_under_way_keeps_no_port(tmp_path: Path) -> None:
-    async def run() -> None:
-        async with streaming(tmp_path, "--workers", "2", pieces=200) as service:
-            stream = service.ask()
-            await service.begun(1)
-            service.running.process.kill()
-            port = service.running.address.port
-            again = running(tmp_path, "serve", port=port)
-            await asyncio.to_thread(again.__enter__)
-            await asyncio.to_thread(again.__exit__, None, None, None)
+def test_after_a_kill_it_starts_again_on_its_port_at_once(tmp_path: Path) -> None:
+    """Its workers are still starting by then, or they serve and a stream is under way."""
+    workers = ("--workers", sized("2", "3"))
+    with running(tmp_path, "serve", *workers) as starting:
+        port = starting.address.port
+        starting.process.kill()
+        starting.process.wait()
+        asyncio.run(killed_under_a_stream(tmp_path, port, *workers))
+
+
+async def killed_under_a_stream(directory: Path, port: int, *workers: str) -> None:
+    """Kill the parent while a stream flows: its workers end, and its port is free."""
+    async with streaming(directory, *workers, pieces=200, port=port) as service:
+        assert in_good_order(service.running, int(workers[-1]))
+        stream = service.ask()
+        await service.begun(1)
+        lost = children(service.running.process.pid)
+        service.running.process.kill()
+        began = time.monotonic()
+        entering = running(directory, "serve", port=port)
+        starting = asyncio.create_task(asyncio.to_thread(entering.__enter__))
+        while any(alive(pid) for pid in lost):
+            assert time.monotonic() < began + sized(PATIENCE, 3), "a worker outlives its parent"
+            await asyncio.sleep(0.05)
+        again = await starting
+        try:
             assert (await stream).error is not None
+            await asyncio.to_thread(refused_while_it_serves, directory, again)
+        finally:
+            again.process.kill()
+            await asyncio.to_thread(entering.__exit__, None, None, None)
+        await asyncio.to_thread(refused_after_a_kill, directory)
 
-    asyncio.run(run())
+
+def refused_while_it_serves(directory: Path, started: Running) -> None:
+    """A second start on the port of the service says that the service has it."""
+    assert in_good_order(started, 1)
+    refused = plugin(directory, "serve", "--port", str(started.address.port))
+    assert refused.returncode == 2
+    assert f"already (process {started.process.pid}); `plugin restart`" in refused.stderr
 
 
-def test_a_port_that_another_has_is_waited_for_after_a_kill_and_not_for_long(
-    tmp_path: Path,
-) -> None:
-    with running(tmp_path, "serve") as killed:
-        killed.process.kill()
+def refused_after_a_kill(directory: Path) -> None:
+    """A start on a port that another program has waits for it, and not for long."""
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = str(other.getsockname()[1])
-        refused = plugin(tmp_path, "serve", "--port", port)
+        refused = plugin(directory, "serve", "--port", port)
     said = refused.stderr.splitlines()
     assert (refused.returncode, len(said)) == (2, 2)
     assert re.search(
         rf"port {port} is in use, maybe by .* waiting for it, 5 seconds at most", said[0]
     )
     assert said[1].startswith(f"error: port {port} on 127.0.0.1 is in use; stop what listens there")
-
-
-def test_a_port_that_this_service_has_itself_is_said_to_be_so(tmp_path: Path) -> None:
-    with running(tmp_path, "serve") as started:
-        refused = plugin(tmp_path, "serve", "--port", str(started.address.port))
-        assert refused.returncode == 2
-        assert f"already (process {started.process.pid}); `plugin restart`" in refused.stderr
 
 
 def test_a_worker_whose_event_loop_hangs_is_replaced(tmp_path: Path) -> None:

@@ -6,24 +6,30 @@ import os
 import pty
 import signal
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.journeys.in_process import plugin_here
 from tests.journeys.running import (
     PATIENCE,
     PLUGIN,
     Running,
     free_port,
     plugin,
-    running,
     surroundings,
     until,
 )
-from tests.journeys.streaming import children, streaming
+from tests.journeys.streaming import Shared, shared
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs /proc")
 
+NOT_ALLOWED = (
+    ("\nPLUGIN_BODY_LIMIT=lots\n", "PLUGIN_BODY_LIMIT (.env line 2): 'lots' is not allowed"),
+    ("PLUGIN_BODY_LIMIT=4096\nwhat is this\n", ".env line 2: this is not NAME=value"),
+    ("PLUGIN_OPERATIONS=no_such_package\n", "no_such_package"),
+)
 GOOD = "# ours\n\nPLUGIN_BODY_LIMIT=2048\n"
 
 
@@ -34,68 +40,67 @@ def limit(started: Running) -> int:
     return int(next(word for word in text.split() if word.isdigit()))
 
 
-def test_what_is_allowed_counts(tmp_path: Path) -> None:
-    (tmp_path / ".env").write_text("PLUGIN_WORKERS=2\n")
-    with running(tmp_path, "serve") as started:
-        assert limit(started) == 1_048_576
-        (tmp_path / ".env").write_text(GOOD)
-        done = plugin(tmp_path, "reload")
-        assert (done.returncode, done.stderr) == (0, "")
-        assert [limit(started) for _ in range(8)] == [2048] * 8
-        until(lambda: len(children(started.process.pid)) == 1)
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shared]:
+    """Two workers; each test has the service read other settings, and leaves them in force."""
+    with shared(tmp_path_factory.mktemp("reloaded"), 2, "streams") as started:
+        yield started
 
 
-@pytest.mark.parametrize(
-    ("content", "reason"),
-    [
-        ("\nPLUGIN_BODY_LIMIT=lots\n", "PLUGIN_BODY_LIMIT (.env line 2): 'lots' is not allowed"),
-        ("PLUGIN_BODY_LIMIT=4096\nwhat is this\n", ".env line 2: this is not NAME=value"),
-        ("PLUGIN_OPERATIONS=no_such_package\n", "no_such_package"),
-    ],
-)
-def test_what_is_not_allowed_is_refused_and_nothing_changes(
-    tmp_path: Path, content: str, reason: str
-) -> None:
-    (tmp_path / ".env").write_text(GOOD)
-    with running(tmp_path, "serve") as started:
-        before = children(started.process.pid)
-        (tmp_path / ".env").write_text(content)
-        refused = plugin(tmp_path, "reload")
+def settings_of(service: Shared) -> Path:
+    return service.directory / ".env"
+
+
+def test_what_is_allowed_counts(service: Shared) -> None:
+    before = set(service.workers)
+    assert limit(service.running) == 1_048_576
+    settings_of(service).write_text(GOOD)
+    done = plugin(service.directory, "reload")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert [limit(service.running) for _ in range(8)] == [2048] * 8
+    until(lambda: len(service.workers) == 1 and before.isdisjoint(service.workers))
+
+
+def test_what_is_not_allowed_is_refused_and_nothing_changes(service: Shared) -> None:
+    good, most = settings_of(service).read_text(), limit(service.running)
+    before = service.workers
+    for content, reason in NOT_ALLOWED:
+        settings_of(service).write_text(content)
+        refused = plugin_here(service.directory, "reload")
         assert refused.returncode == 1
         assert refused.stderr.startswith("refused: ")
         assert reason in refused.stderr
-        assert reason in started.err
-        assert limit(started) == 2048
-        assert children(started.process.pid) == before
-        # a worker that dies now comes back with the settings that count
-        os.kill(before[0], signal.SIGKILL)
-        until(lambda: children(started.process.pid) not in ([], before))
-        assert limit(started) == 2048
+        assert reason in service.running.err
+        assert limit(service.running) == most
+        assert service.workers == before
+    # a worker that dies now comes back with the settings that are in force
+    os.kill(before[0], signal.SIGKILL)
+    until(lambda: before[0] not in service.workers and len(service.workers) == len(before))
+    assert limit(service.running) == most
+    settings_of(service).write_text(good)
 
 
-def test_what_counts_at_a_start_alone_is_told(tmp_path: Path) -> None:
-    with running(tmp_path, "serve") as started:
-        (tmp_path / ".env").write_text(f"{GOOD}PLUGIN_DATA_DIR=other\n")
-        done = plugin(tmp_path, "reload", settings={"PLUGIN_DATA_DIR": "data"})
-        assert done.returncode == 0
-        assert "PLUGIN_DATA_DIR has changed" in started.err
-        assert limit(started) == 2048
-        assert not (tmp_path / "other").exists()
+def test_what_counts_at_a_start_alone_is_told(service: Shared) -> None:
+    settings_of(service).write_text("PLUGIN_BODY_LIMIT=4096\nPLUGIN_DATA_DIR=other\n")
+    done = plugin_here(service.directory, "reload", settings={"PLUGIN_DATA_DIR": "data"})
+    assert done.returncode == 0
+    assert "PLUGIN_DATA_DIR has changed" in service.running.err
+    assert limit(service.running) == 4096
+    assert not (service.directory / "other").exists()
+    settings_of(service).write_text("PLUGIN_BODY_LIMIT=4096\n")
 
 
-def test_streams_go_on(tmp_path: Path) -> None:
-    async def run() -> None:
-        async with streaming(tmp_path, pieces=100) as service:
-            streams = [service.ask() for _ in range(5)]
-            await service.begun(5)
-            (tmp_path / ".env").write_text(GOOD)
-            service.running.process.send_signal(signal.SIGHUP)
-            await asyncio.to_thread(until, lambda: "a new one" in service.running.err)
-            assert not any(stream.done() for stream in streams)
-            assert await asyncio.to_thread(limit, service.running) == 2048
-            assert all(map(service.is_whole, await asyncio.gather(*streams)))
-
-    asyncio.run(run())
+async def test_streams_go_on(service: Shared) -> None:
+    async with service.streaming("streams", pieces=150) as streams:
+        asked = [streams.ask() for _ in range(5)]
+        await streams.begun(5)
+        settings_of(service).write_text("PLUGIN_BODY_LIMIT=8192\n")
+        told = service.running.err.count("a new one")
+        service.running.process.send_signal(signal.SIGHUP)
+        await asyncio.to_thread(until, lambda: service.running.err.count("a new one") > told)
+        assert not any(one.done() for one in asked)
+        assert await asyncio.to_thread(limit, service.running) == 8192
+        assert all(map(streams.is_whole, await asyncio.gather(*asked)))
 
 
 def test_a_terminal_that_goes_away_ends_the_service(tmp_path: Path) -> None:

@@ -4,111 +4,90 @@ import asyncio
 import itertools
 import os
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.clients.event_stream import Answered
 from tests.journeys.running import plugin, until
-from tests.journeys.streaming import Streaming, children, streaming
+from tests.journeys.streaming import Shared, Streaming, shared
+from tests.sizes import sized
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs /proc")
 
-ROUNDS = int(os.environ.get("RESTARTS", "2"))
-STREAMS = int(os.environ.get("STREAMS", "30"))
+ROUNDS = sized(1, 2)
+CALLERS = sized(10, 30)
 
 
-async def asking(service: Streaming, stop: asyncio.Event) -> list[Answered]:
-    """One caller who asks again and again."""
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shared]:
+    """Two workers; each test replaces them."""
+    directory = tmp_path_factory.mktemp("rolling")
+    with shared(directory, 2, "restarted", "killed", "told", "signalled") as started:
+        yield started
+
+
+async def asking(streams: Streaming, stop: asyncio.Event) -> list[Answered]:
+    """Ask again and again, as one caller does."""
     answered = list[Answered]()
     while not stop.is_set():
-        answered.append(await service.ask())
+        answered.append(await streams.ask())
     return answered
 
 
-async def restart(service: Streaming, command: str = "restart") -> None:
-    done = await asyncio.to_thread(plugin, service.directory, command)
-    assert (done.returncode, done.stderr) == (0, ""), done
+async def test_no_stream_is_dropped(service: Shared) -> None:
+    async with service.streaming("restarted", pieces=15) as streams:
+        stop, seen = asyncio.Event(), [set(service.workers)]
+        callers = [asyncio.create_task(asking(streams, stop)) for _ in range(CALLERS)]
+        await streams.begun(CALLERS)
+        for _ in range(ROUNDS):
+            done = await asyncio.to_thread(plugin, service.directory, "restart")
+            assert (done.returncode, done.stderr) == (0, ""), done
+            seen.append(set(service.workers))
+        stop.set()
+        answers = list(itertools.chain(*await asyncio.gather(*callers)))
+        assert len(answers) > CALLERS
+        assert all(map(streams.is_whole, answers))
+        for before, after in itertools.pairwise(seen):
+            assert len(after - before) == 2
+        assert "Traceback" not in service.running.err
 
 
-def workers(service: Streaming) -> list[int]:
-    return children(service.running.process.pid)
+async def test_a_killed_worker_is_replaced_and_the_others_answer(service: Shared) -> None:
+    async with service.streaming("killed", pieces=2, pause=sized(0.02, 0.1)) as streams:
+        await asyncio.to_thread(until, lambda: len(service.workers) == 2)
+        await streams.ask()
+        before = set(service.workers)
+        os.kill(min(before), signal.SIGKILL)
+        for _ in range(20):
+            assert streams.is_whole(await streams.ask())
+        now = await asyncio.to_thread(
+            until, lambda: (found := set(service.workers)) - before and found
+        )
+        assert max(before) in now
+        assert "died (signal 9)" in service.running.err
 
 
-def test_no_stream_is_dropped(tmp_path: Path) -> None:
-    async def run() -> None:
-        async with streaming(tmp_path, "--workers", "2", pieces=15) as service:
-            stop, seen = asyncio.Event(), [set(workers(service))]
-            callers = [asyncio.create_task(asking(service, stop)) for _ in range(STREAMS)]
-            await asyncio.sleep(1)
-            for _ in range(ROUNDS):
-                await restart(service)
-                seen.append(set(workers(service)))
-            stop.set()
-            answers = list(itertools.chain(*await asyncio.gather(*callers)))
-            assert len(answers) > STREAMS
-            assert all(map(service.is_whole, answers))
-            for before, after in itertools.pairwise(seen):
-                assert len(after - before) == 2
-            assert "Traceback" not in service.running.err
-
-    asyncio.run(run())
+async def test_a_worker_that_is_told_to_stop_drains_and_is_replaced(service: Shared) -> None:
+    async with service.streaming("told", pieces=40) as streams:
+        await asyncio.to_thread(until, lambda: len(service.workers) == 2)
+        before = service.workers
+        stream = streams.ask()
+        await streams.begun(1)
+        for pid in before:  # either may have the stream
+            os.kill(pid, signal.SIGTERM)
+        assert streams.is_whole(await stream)
+        assert streams.is_whole(await streams.ask())
+        await asyncio.to_thread(until, lambda: not set(before) & set(service.workers))
 
 
-def test_a_killed_worker_is_replaced_and_the_others_answer(tmp_path: Path) -> None:
-    async def run() -> None:
-        async with streaming(tmp_path, "--workers", "2", pieces=2) as service:
-            until(lambda: len(workers(service)) == 2)
-            await service.ask()
-            before = set(workers(service))
-            os.kill(min(before), signal.SIGKILL)
-            for _ in range(20):
-                assert service.is_whole(await service.ask())
-            now = await asyncio.to_thread(
-                until, lambda: (found := set(workers(service))) - before and found
-            )
-            assert max(before) in now
-            assert "died (signal 9)" in service.running.err
-
-    asyncio.run(run())
-
-
-def test_a_worker_that_is_told_to_stop_drains_and_is_replaced(tmp_path: Path) -> None:
-    async def run() -> None:
-        async with streaming(tmp_path, pieces=40) as service:
-            [before] = workers(service)
-            stream = service.ask()
-            await service.begun(1)
-            os.kill(before, signal.SIGTERM)
-            assert service.is_whole(await stream)
-            assert service.is_whole(await service.ask())
-            assert before not in workers(service)
-
-    asyncio.run(run())
-
-
-def test_a_signal_restarts_as_well(tmp_path: Path) -> None:
-    async def run() -> None:
-        async with streaming(tmp_path) as service:
-            [before] = workers(service)
-            service.running.process.send_signal(signal.SIGUSR2)
-            await asyncio.to_thread(until, lambda: [before] != workers(service))
-            await asyncio.to_thread(until, lambda: before not in workers(service))
-            assert service.is_whole(await service.ask())
-
-    asyncio.run(run())
-
-
-def test_without_a_service_there_is_nothing_to_restart(tmp_path: Path) -> None:
-    async def run() -> None:
-        async with streaming(tmp_path):
-            pass
-
-    refused = plugin(tmp_path, "restart")
-    assert refused.returncode == 2
-    assert "no service runs on the data directory data" in refused.stderr
-    asyncio.run(run())
-    # one that ended, and one that was killed
-    assert plugin(tmp_path, "restart").returncode == 2
-    (tmp_path / "data" / "service.json").write_text('{"pid": 1}')
-    assert plugin(tmp_path, "reload").returncode == 2
+@pytest.mark.long  # `plugin restart`, in the gate, sends the same signal
+async def test_a_signal_restarts_as_well(service: Shared) -> None:
+    async with service.streaming("signalled") as streams:
+        await asyncio.to_thread(until, lambda: len(service.workers) == 2)
+        before = set(service.workers)
+        service.running.process.send_signal(signal.SIGUSR2)
+        await asyncio.to_thread(until, lambda: len(set(service.workers) - before) == 2)
+        await asyncio.to_thread(until, lambda: not before & set(service.workers))
+        assert streams.is_whole(await streams.ask())

@@ -1,156 +1,52 @@
-"""From an empty directory to a running service, and how it stops, on a user's machine."""
+"""A running service: its settings, its keys, its workers, and how it stops."""
 
 import http.client
-import os
 import re
-import shutil
 import signal
-import socket
-import stat
-import subprocess
 import threading
+import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
+from tests.journeys.in_process import plugin_here
+from tests.journeys.restartable import Restartable, restartable
 from tests.journeys.running import (
     PATIENCE,
-    PLUGIN,
     Address,
     Answer,
     Running,
     bearer,
-    free_port,
     new_key,
     plugin,
     request,
     running,
-    surroundings,
     until,
 )
-from tests.open_meteo import OpenMeteo
+from tests.open_meteo import OpenMeteo, settings_for, weather_source
+from tests.sizes import sized
 
 JSON = {"Content-Type": "application/json"}
 KEY = re.compile(r"gpk_[0-9A-Za-z]{36}")
 ONE_LINE = re.compile(r"error: [^\n]+\n")
 
 
-def banner(started: Running) -> str:
-    """What `plugin up` prints once it answers."""
-    return until(lambda: started.out if "OPENAI_API_BASE" in started.out else "")
-
-
-def test_up_prints_addresses_that_answer(tmp_path: Path) -> None:
-    with running(tmp_path, "up") as started:
-        printed = banner(started)
-        base = f"http://127.0.0.1:{started.address.port}"
-        for path in ("/.well-known/ai-plugin.json", "/openapi.json", "/docs"):
-            assert f"{base}{path}\n" in printed
-            assert started.address.call("GET", path).status == 200
-        assert f"export OPENAI_API_BASE={base}/v1" in printed
-        assert started.stop() == 0
-        assert started.out.endswith("stopped\n")
-
-
-def test_the_printed_key_opens_the_gate(tmp_path: Path) -> None:
-    with running(tmp_path, "up") as started:
-        key = KEY.findall(banner(started))
-        assert len(key) == 1
-        found = started.address.call("GET", "/todos", bearer({"key": key[0]}))
-        assert (found.status, found.json()["total"]) == (200, 0)
-        assert started.address.call("GET", "/todos").status == 401
-
-
-@pytest.mark.skipif(not shutil.which("curl"), reason="needs curl")
-def test_the_printed_curl_line_works_when_pasted(tmp_path: Path) -> None:
-    directory = tmp_path / "it's a folder"
-    directory.mkdir()
-    with running(directory, "up") as started:
-        line = next(line for line in banner(started).splitlines() if " curl " in line)
-        pasted = line[line.index("curl") :]
-        done = subprocess.run(  # noqa: S602 - pasting into a shell is what is tested
-            f"{pasted} --silent --fail", shell=True, capture_output=True, text=True, check=True
-        )
-    assert '"todos":[]' in done.stdout
-
-
-def test_a_second_start_says_where_the_key_lies(tmp_path: Path) -> None:
-    with running(tmp_path, "up") as started:
-        [key] = KEY.findall(banner(started))
-    with running(tmp_path, "up") as started:
-        printed = banner(started)
-        assert not KEY.search(printed)
-        named = re.search(r"in (/\S+)", printed)
-        assert named
-        file = Path(named[1])
-        assert file.read_text().strip() == key
-        assert stat.S_IMODE(file.stat().st_mode) == 0o600
-        assert started.address.call("GET", "/todos", bearer({"key": key})).status == 200
-    assert key not in started.err
-
-
-def test_up_keeps_everything_in_the_data_directory(tmp_path: Path) -> None:
-    data, here = tmp_path / "elsewhere" / "data", tmp_path / "here"
-    here.mkdir()
-    with running(here, "up", settings={"PLUGIN_DATA_DIR": str(data)}) as started:
-        banner(started)
-    assert {file.name for file in here.iterdir()} == {"out.txt", "err.txt"}
-    assert "plugin.db" in {file.name for file in data.iterdir()}
-    assert stat.S_IMODE(data.stat().st_mode) == 0o700
-
-
-def test_a_port_in_use_is_one_line(tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-        refused = plugin(tmp_path, "up", "--port", str(port))
-    assert refused.returncode == 2
-    assert ONE_LINE.fullmatch(refused.stderr), refused.stderr
-    assert str(port) in refused.stderr
-    assert "PLUGIN_PORT" in refused.stderr
-    assert not refused.stdout
-    assert not list(tmp_path.iterdir())
-
-
-def test_a_data_directory_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
-    directory = tmp_path / "locked"
-    directory.mkdir(mode=0o555)
-    refused = subprocess.run(  # noqa: S603 - our own command
-        [*as_ordinary_user(), *PLUGIN, "up", "--port", str(free_port())],
-        cwd=tmp_path,
-        env=surroundings({"PLUGIN_DATA_DIR": str(directory / "data")}),
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE,
-        check=False,
-    )
-    assert refused.returncode == 2
-    assert ONE_LINE.fullmatch(refused.stderr), refused.stderr
-    assert str(directory) in refused.stderr
-    assert "PLUGIN_DATA_DIR" in refused.stderr
-
-
-def as_ordinary_user() -> list[str]:
-    """What takes from root the right to pass over file modes; nothing for anybody else."""
-    if os.geteuid() != 0:
-        return []
-    setpriv = shutil.which("setpriv")
-    if setpriv is None:
-        pytest.skip("root passes over file modes, and setpriv is not here to stop it")
-    return [setpriv, "--bounding-set=-dac_override,-dac_read_search"]
-
-
 @pytest.mark.parametrize(
     ("name", "value", "allowed"),
     [
         ("PLUGIN_PORT", "99999", "65535"),
-        ("PLUGIN_PORT", "http", "65535"),
-        ("PLUGIN_WORKERS", "0", "1 to 32"),
-        ("PLUGIN_PUBLIC_URL", "plugin.example.com", "http"),
-        ("PLUGIN_LOG_LEVEL", "loud", "debug, info, warning, error"),
-        ("PLUGIN_TRUSTED_PROXIES", "10.0.0.0/64", "networks"),
         ("PLUGIN_WELL_KNOWN_DIR", "/nowhere", "PLUGIN_WELL_KNOWN_DIR"),
         ("PLUGIN_OPERATIONS", "no_such_package", "no_such_package"),
+        # tests/test_settings.py has what these say in the gate
+        pytest.param("PLUGIN_PORT", "http", "65535", marks=pytest.mark.long),
+        pytest.param("PLUGIN_WORKERS", "0", "1 to 32", marks=pytest.mark.long),
+        pytest.param("PLUGIN_PUBLIC_URL", "plugin.example.com", "http", marks=pytest.mark.long),
+        pytest.param(
+            "PLUGIN_LOG_LEVEL", "loud", "debug, info, warning, error", marks=pytest.mark.long
+        ),
+        pytest.param("PLUGIN_TRUSTED_PROXIES", "10.0.0.0/64", "networks", marks=pytest.mark.long),
     ],
 )
 def test_a_wrong_setting_is_one_line_that_names_it(
@@ -163,88 +59,82 @@ def test_a_wrong_setting_is_one_line_that_names_it(
     assert allowed in refused.stderr
 
 
-def test_a_misspelled_setting_is_named_with_the_one_meant(tmp_path: Path) -> None:
-    with running(tmp_path, "serve", settings={"PLUGIN_PUBLIC_ULR": "https://a.example"}) as started:
-        assert "PLUGIN_PUBLIC_ULR" in started.err
-        assert "PLUGIN_PUBLIC_URL" in started.err
+@pytest.fixture(scope="module")
+def source() -> Iterator[OpenMeteo]:
+    with weather_source() as started:
+        yield started
 
 
-@pytest.mark.parametrize(
-    ("how", "workers"), [(signal.SIGTERM, "1"), (signal.SIGINT, "1"), (signal.SIGTERM, "2")]
-)
-def test_a_stop_lets_the_request_under_way_finish(
-    tmp_path: Path,
-    open_meteo: OpenMeteo,
-    weather: dict[str, str],
-    how: signal.Signals,
-    workers: str,
-) -> None:
-    open_meteo.delay = 1.0
-    with (
-        running(tmp_path, "serve", "--workers", workers, settings=weather) as started,
-        ThreadPoolExecutor(1) as others,
-    ):
-        key = bearer(new_key(tmp_path))
-        slow = others.submit(started.address.call, "GET", "/weather?location=Boston", key)
-        until(lambda: any(path == "/v1/forecast" for path, _ in open_meteo.asked))
-        assert started.stop(how) == 0
-        answer = slow.result(PATIENCE)
-    assert (answer.status, answer.json()["location"]) == (200, "Boston")
-    assert "Traceback" not in started.err
-    assert refuses_connections(started.address)
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory, source: OpenMeteo) -> Iterator[Restartable]:
+    """Two workers, little time for a stop, and a setting that is misspelled."""
+    settings = {
+        **settings_for(source),
+        "PLUGIN_PUBLIC_ULR": "https://a.example",
+        "PLUGIN_DRAIN_SECONDS": "5",
+    }
+    with restartable(tmp_path_factory.mktemp("served"), 2, settings) as started:
+        yield started
 
 
-def refuses_connections(address: Address) -> bool:
-    try:
-        address.call("GET", "/healthz")
-    except ConnectionRefusedError:
-        return True
-    return False
+def test_a_misspelled_setting_is_named_with_the_one_meant(service: Restartable) -> None:
+    assert "PLUGIN_PUBLIC_ULR" in service.running.err
+    assert "PLUGIN_PUBLIC_URL" in service.running.err
 
 
-def test_keys_made_and_revoked_elsewhere_count_from_the_next_request(tmp_path: Path) -> None:
-    with running(tmp_path, "serve") as started:
-        connection = started.address.connect()
-        for _ in range(2):
-            key = new_key(tmp_path)
-            assert request(connection, "GET", "/todos", bearer(key)).status == 200
-            assert plugin(tmp_path, "keys", "revoke", key["id"]).returncode == 0
-            refused = request(connection, "GET", "/todos", bearer(key))
-            assert (refused.status, "revoked" in refused.json()["detail"]) == (401, True)
-        connection.close()
+def test_keys_made_and_revoked_elsewhere_count_from_the_next_request(service: Restartable) -> None:
+    connection = service.address.connect()
+    for _ in range(2):
+        key = new_key(service.directory)
+        assert request(connection, "GET", "/todos", bearer(key)).status == 200
+        assert plugin_here(service.directory, "keys", "revoke", key["id"]).returncode == 0
+        refused = request(connection, "GET", "/todos", bearer(key))
+        assert (refused.status, "revoked" in refused.json()["detail"]) == (401, True)
+    connection.close()
 
 
-def test_a_scope_is_asked_of_the_key(tmp_path: Path) -> None:
-    with running(tmp_path, "serve") as started:
-        reader = bearer(new_key(tmp_path, "todos:read"))
-        assert started.address.call("GET", "/todos", reader).status == 200
-        refused = started.address.call("POST", "/todos", reader | JSON, '{"text": "Buy milk"}')
+def test_a_scope_is_asked_of_the_key(service: Restartable) -> None:
+    reader = bearer(new_key(service.directory, "todos:read"))
+    assert service.address.call("GET", "/todos", reader).status == 200
+    refused = service.address.call("POST", "/todos", reader | JSON, '{"text": "Buy milk"}')
     assert refused.status == 403
     assert 'scope="todos:write"' in refused.headers["www-authenticate"]
 
 
 @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="counts connections in /proc")
-def test_two_workers_serve_and_both_see_a_revocation(tmp_path: Path) -> None:
-    with running(tmp_path, "serve", "--workers", "2") as started:
-        key = new_key(tmp_path)
-        before = sockets_of_children(started.process.pid)
-        connections: list[http.client.HTTPConnection] = []
-        try:
-            for _ in range(400):
-                connections.append(started.address.connect())
-                assert request(connections[-1], "GET", "/todos", bearer(key)).status == 200
-                now = sockets_of_children(started.process.pid)
-                if sum(now[child] > count for child, count in before.items()) == 2:
-                    break
-            else:
-                pytest.fail("one worker took every connection")
-            assert plugin(tmp_path, "keys", "revoke", key["id"]).returncode == 0
-            answers = [request(one, "GET", "/todos", bearer(key)) for one in connections]
-        finally:
-            for connection in connections:
-                connection.close()
-        assert {answer.status for answer in answers} == {401}
-        assert started.stop() == 0
+def test_two_workers_serve_and_both_see_a_revocation(service: Restartable) -> None:
+    key, pid = new_key(service.directory), service.running.process.pid
+    until(lambda: len(sockets_of_children(pid)) == 2)
+    before = sockets_of_children(pid)
+    connections: list[http.client.HTTPConnection] = []
+    try:
+        for _ in range(400):
+            connections.append(service.address.connect())
+            assert request(connections[-1], "GET", "/todos", bearer(key)).status == 200
+            now = sockets_of_children(pid)
+            if sum(now[child] > count for child, count in before.items()) == 2:
+                break
+        else:
+            pytest.fail("one worker took every connection")
+        assert plugin_here(service.directory, "keys", "revoke", key["id"]).returncode == 0
+        answers = [request(one, "GET", "/todos", bearer(key)) for one in connections]
+    finally:
+        for connection in connections:
+            connection.close()
+    assert {answer.status for answer in answers} == {401}
+
+
+def test_a_caller_that_does_not_read_does_not_hold_the_service_up(service: Restartable) -> None:
+    connection = service.address.connect()
+    connection.connect()
+    # pipelined, so that answers pile up that the caller does not read
+    connection.sock.sendall(b"GET /openapi.json HTTP/1.1\r\nhost: x\r\n\r\n" * 2000)
+    time.sleep(1)
+    began = time.monotonic()
+    assert service.running.stop() == 0
+    assert time.monotonic() - began < sized(25, 12)
+    connection.close()
+    service.stop()
 
 
 def sockets_of_children(pid: int) -> dict[str, int]:
@@ -260,22 +150,21 @@ def _is_socket(link: Path) -> bool:
         return False
 
 
-def test_kill_loses_no_todo_that_was_acknowledged(tmp_path: Path) -> None:
-    with running(tmp_path, "serve") as started:
-        key = bearer(new_key(tmp_path)) | JSON
-        acknowledged: list[int] = []
-        writers = [
-            threading.Thread(target=add_until_cut_off, args=(started.address, key, acknowledged))
-            for _ in range(4)
-        ]
-        for writer in writers:
-            writer.start()
-        until(lambda: len(acknowledged) >= 200)
-        assert started.stop(signal.SIGKILL) == -signal.SIGKILL
-        for writer in writers:
-            writer.join(PATIENCE)
-    with running(tmp_path, "serve") as started:
-        assert set(acknowledged) <= set(every_id(started.address, key))
+def test_kill_loses_no_todo_that_was_acknowledged(service: Restartable) -> None:
+    key = bearer(new_key(service.directory)) | JSON
+    acknowledged: list[int] = []
+    writers = [
+        threading.Thread(target=add_until_cut_off, args=(service.address, key, acknowledged))
+        for _ in range(4)
+    ]
+    for writer in writers:
+        writer.start()
+    until(lambda: len(acknowledged) >= 200)
+    assert service.running.stop(signal.SIGKILL) == -signal.SIGKILL
+    for writer in writers:
+        writer.join(PATIENCE)
+    service.stop()
+    assert set(acknowledged) <= set(every_id(service.address, key))
 
 
 def add_until_cut_off(address: Address, key: dict[str, str], acknowledged: list[int]) -> None:
@@ -299,3 +188,48 @@ def every_id(address: Address, key: dict[str, str]) -> list[int]:
         found += [todo["id"] for todo in page.json()["todos"]]
         after = page.json()["next_after"]
     return found
+
+
+def assert_a_stop_lets_it_finish(
+    started: Running, directory: Path, source: OpenMeteo, how: signal.Signals
+) -> None:
+    """Ask for weather that comes late, stop the service, and expect the weather."""
+    source.delay = sized(2.0, 1.0)
+    key = bearer(new_key(directory))
+    with ThreadPoolExecutor(1) as others:
+        slow = others.submit(started.address.call, "GET", "/weather?location=Boston", key)
+        until(lambda: any(path == "/v1/forecast" for path, _ in source.asked))
+        assert started.stop(how) == 0
+        answer = slow.result(PATIENCE)
+    assert (answer.status, answer.json()["location"]) == (200, "Boston")
+    assert "Traceback" not in started.err
+    assert refuses_connections(started.address)
+
+
+def test_ctrl_c_lets_the_request_under_way_finish(service: Restartable, source: OpenMeteo) -> None:
+    started = service.running
+    assert_a_stop_lets_it_finish(started, service.directory, source, signal.SIGINT)
+    service.stop()
+
+
+@pytest.mark.long  # in the gate, Ctrl-C does the same
+@pytest.mark.parametrize(
+    ("how", "workers"), [(signal.SIGTERM, "1"), (signal.SIGINT, "1"), (signal.SIGTERM, "2")]
+)
+def test_a_stop_lets_the_request_under_way_finish(
+    tmp_path: Path,
+    open_meteo: OpenMeteo,
+    weather: dict[str, str],
+    how: signal.Signals,
+    workers: str,
+) -> None:
+    with running(tmp_path, "serve", "--workers", workers, settings=weather) as started:
+        assert_a_stop_lets_it_finish(started, tmp_path, open_meteo, how)
+
+
+def refuses_connections(address: Address) -> bool:
+    try:
+        address.call("GET", "/healthz")
+    except ConnectionRefusedError:
+        return True
+    return False

