@@ -106,11 +106,14 @@ class Filling:
     async def _fill(self) -> None:
         """Until nothing is missing."""
         while missing := await self._missing():
-            if await self._claim():
-                await self._store(missing, await self._vectors(missing))
-            else:
+            ours = bool(self._until)
+            if not await self._claim():
                 # Another process fills; it may end before it has seen what is missing here.
                 await asyncio.sleep(self._pause)
+            elif ours:
+                await self._store(missing, await self._vectors(missing))
+            # Else the claim is new: another process may have filled it since the look at what is
+            # missing, so look again.
         if self._until:
             await self._release()
 

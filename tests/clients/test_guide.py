@@ -1,17 +1,22 @@
 """Every snippet of the guide for this service runs as it stands, with the old and the new SDK.
 
 The SDKs are installed from a registry, so their snippets run with `--long`; the gate compiles them
-and runs the commands.
+and runs the commands. An answer without a limit takes the engine 15 s of CPU, so the commands of
+the gate are answered by a stand-in.
 """
 
+import json
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.clients.environments import node_modules_of, python_of
-from tests.clients.gpt_service import GptService
+from tests.clients.gpt_service import GptService, serving_gpt
 from tests.clients.markdown import Block, blocks
+from tests.clients.stand_in import ALIASES, settings_for, stand_in
+from tests.sizes import sized
 
 GUIDE = Path(__file__).parents[2] / "docs" / "guide"
 SDKS = {"old": "openai-0.28", "new": "openai"}
@@ -28,6 +33,23 @@ def snippets(section: int, language: str, info: str) -> list[Block]:
 
 def sections(language: str, info: str) -> list[int]:
     return [section for section in SECTIONS if snippets(section, language, info)]
+
+
+@pytest.fixture(scope="module")
+def quick(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GptService]:
+    """The service with a stand-in for its engine."""
+    aliases = ALIASES | dict.fromkeys(("gpt-4", "gpt-3.5-turbo"), "stand-in-text")
+    directory = tmp_path_factory.mktemp("guide")
+    with stand_in() as url:
+        settings = settings_for(url) | {"PLUGIN_MODEL_ALIASES": json.dumps(aliases)}
+        with serving_gpt(directory, settings) as service:
+            yield service
+
+
+@pytest.fixture(scope="module")
+def answering(request: pytest.FixtureRequest) -> GptService:
+    service: GptService = request.getfixturevalue(sized("quick", "gpt"))
+    return service
 
 
 def test_both_languages_show_the_same_code() -> None:
@@ -71,11 +93,11 @@ def test_the_chatbot(gpt: GptService, sdk: str) -> None:
 
 
 @pytest.mark.parametrize("section", sections("sh", ""))
-def test_commands(gpt: GptService, section: int) -> None:
+def test_commands(answering: GptService, section: int) -> None:
     for snippet in snippets(section, "sh", ""):
         if "curl" in snippet.text and shutil.which("curl") is None:
             pytest.skip("curl is not installed")
-        done = gpt.shell(snippet.text)
+        done = answering.shell(snippet.text)
         assert done.returncode == 0, f"{snippet.text}\n{done.stderr}"
         assert done.stdout.strip(), snippet.text
         assert '"error"' not in done.stdout, done.stdout

@@ -1,7 +1,7 @@
 """The user's guide as it was printed: its snippets run, letter for letter, but for two marks.
 
 Those are the `…` in section 3, which Python does not read, and `pythonCopyEdit` in section 12.
-The gate runs what needs no SDK; `docs/guide`, which `test_guide.py` runs, is the guide of our own.
+It runs with `--long`, beside `test_guide.py`, which runs the commands of our own guide in the gate.
 """
 
 import json
@@ -18,6 +18,9 @@ GUIDE = Path(__file__).parents[3] / "shared" / "guide" / "guide.zh.md"
 
 if not GUIDE.exists():
     pytest.skip(f"no printed guide at {GUIDE}", allow_module_level=True)
+
+
+pytestmark = pytest.mark.long
 
 
 def block(section: int, language: str, containing: str = "") -> Block:
@@ -38,12 +41,10 @@ def python(gpt: GptService, source: str, given: str = "") -> str:
     return done.stdout
 
 
-@pytest.mark.long
 def test_1_the_first_request(gpt: GptService) -> None:
     assert python(gpt, block(1, "python", "ChatCompletion").text).strip()
 
 
-@pytest.mark.long
 def test_1_the_key_in_the_code(gpt: GptService) -> None:
     key = block(1, "python", "openai.api_key").text.replace("你的_API_KEY", gpt.key)
     first = block(1, "python", "ChatCompletion").text
@@ -61,7 +62,6 @@ def test_2_the_key_in_the_configuration(gpt: GptService, tmp_path: Path) -> None
     assert "gpt-4" in done.stdout
 
 
-@pytest.mark.long
 def test_3_retrying_when_limited(gpt: GptService) -> None:
     source = block(3, "python").text
     assert source.count("…") == 1
@@ -81,14 +81,12 @@ def test_5_chat_over_http(gpt: GptService) -> None:
     assert answer.json()["choices"][0]["message"]["content"]
 
 
-@pytest.mark.long
 def test_5_completion(gpt: GptService) -> None:
     source = block(5, "python").text
     said = python(gpt, f"import openai\n{source}\nprint(resp)\n")
     assert json.loads(said)["choices"][0]["text"]
 
 
-@pytest.mark.long
 def test_6_javascript(gpt: GptService) -> None:
     script = node_modules_of("openai-node") / "guide.mjs"
     script.write_text("".join(one.text for one in blocks(GUIDE) if one.language == "javascript"))
@@ -105,7 +103,6 @@ def test_8_the_command_line(gpt: GptService, command: str) -> None:
     assert done.stdout.strip()
 
 
-@pytest.mark.long
 def test_9_a_function(gpt: GptService) -> None:
     functions = json.loads("{" + block(9, "json").text + "}")["functions"]
     asked = f"""
@@ -122,7 +119,6 @@ print(json.dumps(reply.choices[0].message))
     assert json.loads(called["arguments"])["location"]
 
 
-@pytest.mark.long
 def test_12_the_chatbot(gpt: GptService) -> None:
     source = block(12, "python").text
     assert source.startswith("pythonCopyEdit")

@@ -162,6 +162,14 @@ def answers(started: Running) -> bool:
         return False
 
 
+def readiness(address: Address) -> int:
+    """Return the status of `/readyz`, and 0 where the service accepts no connection."""
+    try:
+        return address.call("GET", "/readyz").status
+    except ConnectionRefusedError:
+        return 0
+
+
 def plugin(
     directory: Path, *arguments: str, settings: Settings | None = None
 ) -> "subprocess.CompletedProcess[str]":

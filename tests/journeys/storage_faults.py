@@ -104,16 +104,16 @@ def _take_away(directory: Path) -> None:
     shutil.rmtree(aside)
 
 
-def damage_settled_lines(data: Path, most: int) -> list[str]:
-    """Write rubbish over settled lines of the longest journal; return the ids of their calls.
+def damage_settled_lines(data: Path, most: int, name: str) -> list[str]:
+    """Write rubbish over settled lines of calls whose ids begin with `name`; return those ids.
 
     The lines are of the last calls, which a ledger that waits has not read; good lines follow.
     """
-    path = max((data / "journal").glob("*.log"), key=lambda one: one.stat().st_size)
-    lines = path.read_bytes().splitlines(keepends=True)
+    wanted = name.encode()
+    path = max((data / "journal").glob("*.log"), key=lambda one: one.read_bytes().count(wanted))
     offset, found = 0, list[tuple[int, bytes]]()
-    for line in lines:
-        if b'"s"' in line[:16]:
+    for line in path.read_bytes().splitlines(keepends=True):
+        if b'"s"' in line[:16] and wanted in line:
             found.append((offset, line))
         offset += len(line)
     late = found[len(found) * 7 // 8 :][:most]
@@ -125,8 +125,8 @@ def damage_settled_lines(data: Path, most: int) -> list[str]:
             names.append(line)
     finally:
         os.close(file)
-    return [_name(line) for line in names]
+    return [_request_id(line, name) for line in names]
 
 
-def _name(line: bytes) -> str:
-    return next(part for part in line.decode().split('"') if part[:1] == "c" and "-" in part)
+def _request_id(line: bytes, name: str) -> str:
+    return next(part for part in line.decode().split('"') if part.startswith(name))

@@ -11,7 +11,8 @@ from pathlib import Path
 
 from tests.journeys.accounted_load import Account, Accounted, Told, account, rows_of
 from tests.journeys.in_process import plugin_here
-from tests.journeys.running import Running, Settings, new_key, running, until
+from tests.journeys.restartable import Restartable, restartable
+from tests.journeys.running import Running, Settings, new_key, until
 from tests.journeys.storage_faults import Fault
 
 REQUESTS = (
@@ -83,13 +84,20 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Stored:
-    """A running service, its data directory, and a key."""
+    """A service, its data directory, and a key."""
 
-    directory: Path
+    service: Restartable
     data: Path
     settings: Settings
-    running: Running
     key: str
+
+    @property
+    def running(self) -> Running:
+        return self.service.running
+
+    @property
+    def directory(self) -> Path:
+        return self.service.directory
 
 
 @contextmanager
@@ -98,9 +106,10 @@ def stored(directory: Path, data: Path | None = None, workers: int = 1) -> Itera
     data = data or directory / "data"
     settings = {"PLUGIN_DATA_DIR": str(data), "PLUGIN_LOG_LEVEL": "warning"}
     key = new_key(directory, settings=settings)["key"]
-    with running(directory, "serve", "--workers", str(workers), settings=settings) as started:
+    with restartable(directory, workers, settings) as service:
+        assert service.running
         until(lambda: len([*(data / "journal").glob("*.log")]) == workers)
-        yield Stored(directory, data, settings, started, key)
+        yield Stored(service, data, settings, key)
 
 
 def trial(directory: Path, fault: Fault, sizes: Sizes, data: Path | None = None) -> Outcome:

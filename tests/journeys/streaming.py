@@ -2,11 +2,11 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from tests.clients.event_stream import Answered, post
 from tests.engines.scripted_upstream import (
@@ -19,7 +19,7 @@ from tests.engines.scripted_upstream import (
     events,
     upstream,
 )
-from tests.journeys.running import Running, new_key, running, until
+from tests.journeys.running import Running, new_key, running
 from tests.journeys.upstreams import Upstreams
 
 PATIENCE = 60
@@ -83,13 +83,30 @@ async def streaming(
             await asyncio.to_thread(entering.__exit__, None, None, None)
 
 
+class Serving(Protocol):
+    """A service on a data directory."""
+
+    @property
+    def running(self) -> Running: ...
+
+    @property
+    def directory(self) -> Path: ...
+
+
 @dataclass(frozen=True)
 class Shared:
     """A service that the tests of a module share; each of them has an upstream of its own."""
 
-    running: Running
-    directory: Path
+    service: Serving
     upstreams: Upstreams
+
+    @property
+    def running(self) -> Running:
+        return self.service.running
+
+    @property
+    def directory(self) -> Path:
+        return self.service.directory
 
     @property
     def workers(self) -> list[int]:
@@ -103,20 +120,6 @@ class Shared:
         async with self.upstreams.playing(name, _song(pieces, pause)) as there:
             key = (await asyncio.to_thread(new_key, self.directory))["key"]
             yield Streaming(self.running, self.directory, key, pieces, there, name)
-
-
-@contextmanager
-def shared(directory: Path, workers: int, *names: str) -> Iterator[Shared]:
-    """Run `plugin serve` before upstreams of these names.
-
-    The number of workers comes from `.env`, so that a test may change it there.
-    """
-    upstreams = Upstreams(*names)
-    settings = {"PLUGIN_UPSTREAMS": json.dumps(upstreams.settings())}
-    (directory / ".env").write_text(f"PLUGIN_WORKERS={workers}\n")
-    with running(directory, "serve", settings=settings) as started:
-        until(lambda: len(children(started.process.pid)) == workers)
-        yield Shared(started, directory, upstreams)
 
 
 def _song(pieces: int, pause: float) -> Play:

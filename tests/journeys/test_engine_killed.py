@@ -22,6 +22,8 @@ ROUNDS = sized(1, 2)
 STREAMS = sized(8, 50)
 LEAVERS = sized(16, 100)
 PATIENCE = 120
+TEXT_IS_SENT = 4
+"""Decoded tokens after which a stream has sent some text."""
 SOON = sized(30.0, 3.0)
 """Seconds in which the next request must be answered after a kill."""
 
@@ -54,7 +56,8 @@ async def ask(gpt: GptService, body: Any, leave_after: int | None = None) -> Ans
 async def killed_under(gpt: GptService) -> tuple[list[Answered], Answered]:
     """Kill the engine while streams flow; what they got, and what the next request got."""
     streams = [asyncio.create_task(ask(gpt, STORY)) for _ in range(STREAMS)]
-    await asyncio.to_thread(until, lambda: slots_in_use(gpt))
+    # A request of which no text was sent would run again, and not break off.
+    await asyncio.to_thread(until, lambda: most_decoded(gpt) >= TEXT_IS_SENT)
     os.kill(engine(gpt)["pid"], signal.SIGKILL)
     following = await ask(gpt, WORD)
     return await asyncio.gather(*streams), following
@@ -74,11 +77,24 @@ def test_a_killed_engine_leaves_no_caller_hanging(gpt: GptService) -> None:
     assert engine(gpt)["state"] == "ready"
 
 
-def slots_in_use(gpt: GptService) -> int:
+def slots(gpt: GptService) -> list[dict[str, Any]]:
     state = engine(gpt)
     address = Address(urlsplit(state["text"]).port or 0)
-    slots = address.call("GET", "/slots", {"authorization": f"Bearer {state['key']}"}).json()
-    return sum(slot["is_processing"] for slot in slots)
+    told = address.call("GET", "/slots", {"authorization": f"Bearer {state['key']}"}).json()
+    return list(told)
+
+
+def slots_in_use(gpt: GptService) -> int:
+    return sum(slot["is_processing"] for slot in slots(gpt))
+
+
+def most_decoded(gpt: GptService) -> int:
+    """The tokens that the engine has decoded for the stream that is furthest."""
+    busy = [slot for slot in slots(gpt) if slot["is_processing"]]
+    # before its prompt is read a slot has no next token
+    return max(
+        (token["n_decoded"] for slot in busy for token in slot.get("next_token", ())), default=0
+    )
 
 
 async def leaving(gpt: GptService, count: int) -> None:

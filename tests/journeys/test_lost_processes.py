@@ -51,26 +51,27 @@ def in_good_order(started: Running, workers: int) -> bool:
     return "in use;" not in started.err
 
 
-def test_after_a_kill_it_starts_again_on_its_port_at_once(tmp_path: Path) -> None:
-    """Its workers are still starting by then, or they serve and a stream is under way."""
-    workers = ("--workers", sized("2", "3"))
-    with running(tmp_path, "serve", *workers) as starting:
-        port = starting.address.port
+@pytest.mark.long  # in the gate, the workers serve when their parent is killed
+def test_after_a_kill_while_its_workers_start_it_starts_on_its_port_at_once(tmp_path: Path) -> None:
+    workers = ("serve", "--workers", "3")
+    with running(tmp_path, *workers) as starting:
         starting.process.kill()
         starting.process.wait()
-        asyncio.run(killed_under_a_stream(tmp_path, port, *workers))
+        with running(tmp_path, *workers, port=starting.address.port) as again:
+            assert in_good_order(again, 3)
 
 
-async def killed_under_a_stream(directory: Path, port: int, *workers: str) -> None:
-    """Kill the parent while a stream flows: its workers end, and its port is free."""
-    async with streaming(directory, *workers, pieces=200, port=port) as service:
-        assert in_good_order(service.running, int(workers[-1]))
-        stream = service.ask()
+async def test_after_a_kill_it_starts_again_on_its_port_at_once(tmp_path: Path) -> None:
+    """A stream is under way: its workers end, and it keeps no port."""
+    workers = sized(2, 3)
+    async with streaming(tmp_path, "--workers", str(workers), pieces=200) as service:
+        assert in_good_order(service.running, workers)
+        stream, port = service.ask(), service.running.address.port
         await service.begun(1)
         lost = children(service.running.process.pid)
         service.running.process.kill()
         began = time.monotonic()
-        entering = running(directory, "serve", port=port)
+        entering = running(tmp_path, "serve", port=port)
         starting = asyncio.create_task(asyncio.to_thread(entering.__enter__))
         while any(alive(pid) for pid in lost):
             assert time.monotonic() < began + sized(PATIENCE, 3), "a worker outlives its parent"
@@ -78,11 +79,11 @@ async def killed_under_a_stream(directory: Path, port: int, *workers: str) -> No
         again = await starting
         try:
             assert (await stream).error is not None
-            await asyncio.to_thread(refused_while_it_serves, directory, again)
+            await asyncio.to_thread(refused_while_it_serves, tmp_path, again)
         finally:
             again.process.kill()
             await asyncio.to_thread(entering.__exit__, None, None, None)
-        await asyncio.to_thread(refused_after_a_kill, directory)
+        await asyncio.to_thread(refused_after_a_kill, tmp_path)
 
 
 def refused_while_it_serves(directory: Path, started: Running) -> None:

@@ -7,6 +7,8 @@ import pty
 import signal
 import subprocess
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -16,12 +18,16 @@ from tests.journeys.running import (
     PATIENCE,
     PLUGIN,
     Running,
+    Settings,
+    answers,
     free_port,
     plugin,
+    prepare_data,
     surroundings,
     until,
 )
-from tests.journeys.streaming import Shared, shared
+from tests.journeys.streaming import Shared
+from tests.journeys.upstreams import Upstreams
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs /proc")
 
@@ -40,11 +46,60 @@ def limit(started: Running) -> int:
     return int(next(word for word in text.split() if word.isdigit()))
 
 
-@pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shared]:
-    """Two workers; each test has the service read other settings, and leaves them in force."""
-    with shared(tmp_path_factory.mktemp("reloaded"), 2, "streams") as started:
+@dataclass
+class OnTerminal:
+    """A service that was started on a terminal of its own."""
+
+    directory: Path
+    running: Running
+    terminal: int
+
+
+@contextmanager
+def on_terminal(directory: Path, settings: Settings) -> Iterator[OnTerminal]:
+    """Run `plugin serve` on a terminal that is closed at the end, if it is still there."""
+    ours, theirs = pty.openpty()
+    port, out, err = free_port(), directory / "out.txt", directory / "err.txt"
+    prepare_data(directory, settings)
+    with out.open("wb") as stdout, err.open("wb") as stderr:
+        process = subprocess.Popen(  # noqa: S603 - our own command
+            ["setsid", "--ctty", *PLUGIN, "serve", "--port", str(port)],  # noqa: S607
+            cwd=directory,
+            env=surroundings(settings),
+            stdin=theirs,
+            stdout=stdout,
+            stderr=stderr,
+        )
+    os.close(theirs)
+    started = OnTerminal(directory, Running(process, port, out, err), ours)
+    try:
+        until(lambda: answers(started.running))
         yield started
+    finally:
+        process.kill()
+        process.wait()
+        with suppress(OSError):  # a test has closed it
+            os.close(ours)
+
+
+@pytest.fixture(scope="module")
+def started(tmp_path_factory: pytest.TempPathFactory, upstreams: Upstreams) -> Iterator[OnTerminal]:
+    """Two workers; each test has the service read other settings, and leaves them in force."""
+    directory = tmp_path_factory.mktemp("reloaded")
+    (directory / ".env").write_text("PLUGIN_WORKERS=2\n")
+    settings = {"PLUGIN_UPSTREAMS": json.dumps(upstreams.settings())}
+    with on_terminal(directory, settings) as service:
+        yield service
+
+
+@pytest.fixture(scope="module")
+def upstreams() -> Upstreams:
+    return Upstreams("streams")
+
+
+@pytest.fixture
+def service(started: OnTerminal, upstreams: Upstreams) -> Shared:
+    return Shared(started, upstreams)
 
 
 def settings_of(service: Shared) -> Path:
@@ -52,6 +107,7 @@ def settings_of(service: Shared) -> Path:
 
 
 def test_what_is_allowed_counts(service: Shared) -> None:
+    until(lambda: len(service.workers) == 2)
     before = set(service.workers)
     assert limit(service.running) == 1_048_576
     settings_of(service).write_text(GOOD)
@@ -103,23 +159,7 @@ async def test_streams_go_on(service: Shared) -> None:
         assert all(map(streams.is_whole, await asyncio.gather(*asked)))
 
 
-def test_a_terminal_that_goes_away_ends_the_service(tmp_path: Path) -> None:
-    ours, theirs = pty.openpty()
-    log = tmp_path / "err.txt"
-    with log.open("wb") as stderr:
-        process = subprocess.Popen(  # noqa: S603 - our own command
-            ["setsid", "--ctty", *PLUGIN, "serve", "--port", str(free_port())],  # noqa: S607
-            cwd=tmp_path,
-            env=surroundings(),
-            stdin=theirs,
-            stdout=subprocess.DEVNULL,
-            stderr=stderr,
-        )
-    os.close(theirs)
-    try:
-        until(lambda: "listening" in log.read_text())
-        os.close(ours)
-        assert process.wait(PATIENCE) == 0
-    finally:
-        process.kill()
-        process.wait()
+def test_a_terminal_that_goes_away_ends_the_service(started: OnTerminal) -> None:
+    """This is the last test: it ends the service."""
+    os.close(started.terminal)
+    assert started.running.process.wait(PATIENCE) == 0

@@ -1,7 +1,8 @@
-"""All workers are replaced while streams flow: none is dropped."""
+"""Workers are replaced and stopped while streams flow: no stream is dropped."""
 
 import asyncio
 import itertools
+import json
 import os
 import signal
 from collections.abc import Iterator
@@ -10,8 +11,10 @@ from pathlib import Path
 import pytest
 
 from tests.clients.event_stream import Answered
-from tests.journeys.running import plugin, until
-from tests.journeys.streaming import Shared, Streaming, shared
+from tests.journeys.restartable import Restartable, restartable
+from tests.journeys.running import bearer, plugin, readiness, request, until
+from tests.journeys.streaming import Shared, Streaming
+from tests.journeys.upstreams import Upstreams
 from tests.sizes import sized
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs /proc")
@@ -21,11 +24,26 @@ CALLERS = sized(10, 30)
 
 
 @pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shared]:
-    """Two workers; each test replaces them."""
-    directory = tmp_path_factory.mktemp("rolling")
-    with shared(directory, 2, "restarted", "killed", "told", "signalled") as started:
+def upstreams() -> Upstreams:
+    return Upstreams("restarted", "killed", "told", "signalled", "stopped")
+
+
+@pytest.fixture(scope="module")
+def restarted(
+    tmp_path_factory: pytest.TempPathFactory, upstreams: Upstreams
+) -> Iterator[Restartable]:
+    """Two workers, which stop with a delay; each test replaces or stops them."""
+    settings = {
+        "PLUGIN_UPSTREAMS": json.dumps(upstreams.settings()),
+        "PLUGIN_DRAIN_DELAY": "4",
+    }
+    with restartable(tmp_path_factory.mktemp("rolling"), 2, settings) as started:
         yield started
+
+
+@pytest.fixture(scope="module")
+def service(restarted: Restartable, upstreams: Upstreams) -> Shared:
+    return Shared(restarted, upstreams)
 
 
 async def asking(streams: Streaming, stop: asyncio.Event) -> list[Answered]:
@@ -38,6 +56,7 @@ async def asking(streams: Streaming, stop: asyncio.Event) -> list[Answered]:
 
 async def test_no_stream_is_dropped(service: Shared) -> None:
     async with service.streaming("restarted", pieces=15) as streams:
+        await asyncio.to_thread(until, lambda: len(service.workers) == 2)
         stop, seen = asyncio.Event(), [set(service.workers)]
         callers = [asyncio.create_task(asking(streams, stop)) for _ in range(CALLERS)]
         await streams.begun(CALLERS)
@@ -91,3 +110,35 @@ async def test_a_signal_restarts_as_well(service: Shared) -> None:
         await asyncio.to_thread(until, lambda: len(set(service.workers) - before) == 2)
         await asyncio.to_thread(until, lambda: not before & set(service.workers))
         assert streams.is_whole(await streams.ask())
+
+
+async def test_a_stop_answers_what_is_under_way(service: Shared, restarted: Restartable) -> None:
+    async with service.streaming("stopped", pieces=120) as streams:
+        started = service.running
+        address, key = started.address, bearer({"key": streams.key})
+        asked = [streams.ask() for _ in range(10)]
+        await streams.begun(10)
+        used, idle = address.connect(), address.connect()
+        for connection in (used, idle):
+            await asyncio.to_thread(request, connection, "GET", "/healthz")
+        started.process.terminate()
+        # for as long as the delay lasts, the service answers, and says that it is not ready
+        await asyncio.to_thread(until, lambda: readiness(address) == 503)
+        answer = await asyncio.to_thread(address.call, "GET", "/readyz")
+        assert answer.json() == {"status": "draining"}
+        todos = await asyncio.to_thread(address.call, "GET", "/todos", key)
+        assert (todos.status, todos.headers["connection"]) == (200, "close")
+        answer = await asyncio.to_thread(request, used, "GET", "/healthz")
+        assert answer.headers["connection"] == "close"
+        # then it accepts no connection, and one without a request ends
+        await asyncio.to_thread(until, lambda: readiness(address) == 0)
+        assert await asyncio.to_thread(idle.sock.recv, 1) == b""
+        assert not any(one.done() for one in asked)
+        # and the streams run to their end
+        answers = await asyncio.gather(*asked)
+        assert [streams.is_whole(one) for one in answers] == [True] * 10
+        assert await asyncio.to_thread(started.process.wait, 20) == 0
+        assert "Traceback" not in started.err
+        for connection in (used, idle):
+            connection.close()
+        restarted.stop()

@@ -4,6 +4,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import socket
 import stat
 import subprocess
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.journeys.in_process import plugin_here
+from tests.journeys.late_weather import assert_a_stop_lets_it_finish
 from tests.journeys.running import (
     PATIENCE,
     PLUGIN,
@@ -24,6 +26,7 @@ from tests.journeys.running import (
     surroundings,
     until,
 )
+from tests.open_meteo import OpenMeteo
 
 KEY = re.compile(r"gpk_[0-9A-Za-z]{36}")
 ONE_LINE = re.compile(r"error: [^\n]+\n")
@@ -34,16 +37,18 @@ def banner(started: Running) -> str:
     return until(lambda: started.out if "OPENAI_API_BASE" in started.out else "")
 
 
-def test_from_an_empty_directory_to_a_second_start(tmp_path: Path) -> None:
+def test_from_an_empty_directory_to_a_second_start(
+    tmp_path: Path, open_meteo: OpenMeteo, weather: Settings
+) -> None:
     assert_nothing_runs(plugin_here(tmp_path, "restart"), "data")
     data, here = tmp_path / "elsewhere" / "data", tmp_path / "it's a folder"
     here.mkdir()
-    settings = {"PLUGIN_DATA_DIR": str(data)}
+    settings = {**weather, "PLUGIN_DATA_DIR": str(data)}
     with running(here, "up", settings=settings) as started:
         printed = banner(started)
         key = assert_addresses_and_key_work(started, printed)
         assert_curl_line_works(printed)
-        assert started.stop() == 0
+        assert_a_stop_lets_it_finish(started, key, open_meteo, signal.SIGINT)
         assert started.out.endswith("stopped\n")
     # everything is in the data directory
     assert {file.name for file in here.iterdir()} == {"out.txt", "err.txt"}
@@ -119,6 +124,7 @@ def assert_curl_line_works(printed: str) -> None:
     assert '"todos":[]' in done.stdout
 
 
+@pytest.mark.long  # in the gate, tests/cli/test_serve.py has a port in use
 def test_a_port_in_use_is_one_line(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
@@ -131,6 +137,7 @@ def test_a_port_in_use_is_one_line(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.long  # in the gate, tests/cli/test_serve.py has a directory that is read only
 def test_a_data_directory_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
     directory = tmp_path / "locked"
     directory.mkdir(mode=0o555)

@@ -20,7 +20,8 @@ from tests.engines.scripted_upstream import (
     reply,
     whole,
 )
-from tests.journeys.running import Answer, new_key, running
+from tests.journeys.restartable import restartable
+from tests.journeys.running import Answer, new_key
 from tests.journeys.streaming import Shared
 from tests.journeys.upstreams import Upstreams
 
@@ -78,8 +79,8 @@ def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shared]:
         "PLUGIN_MODEL_ALIASES": json.dumps({f"gpt-{name}": name for name in NAMES}),
         "PLUGIN_ENGINE": "none",
     }
-    with running(directory, "serve", settings=settings) as service:
-        yield Shared(service, directory, upstreams)
+    with restartable(directory, 1, settings) as service:
+        yield Shared(service, upstreams)
 
 
 @pytest.fixture
