@@ -70,19 +70,16 @@ def serving(tree: Path, work: Work, directory: Path) -> Iterator[Callable[[], fl
     with running(directory, "serve", settings=settings) as service:
         key = bearer(new_key(directory))
         until(lambda: _answered(service, work, key))
-        connection = service.address.connect()
 
         def turn() -> float:
             before = cpu_of_all(service.process.pid)
-            for _ in range(work.calls):
-                _call(connection, work, key)
+            with contextlib.closing(service.address.connect()) as connection:
+                for _ in range(work.calls):
+                    _call(connection, work, key)
             return (cpu_of_all(service.process.pid) - before) / work.calls
 
         turn()  # warm
-        try:
-            yield turn
-        finally:
-            connection.close()
+        yield turn
 
 
 def _answered(service: Running, work: Work, key: Mapping[str, str]) -> bool:

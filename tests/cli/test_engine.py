@@ -16,8 +16,7 @@ import pytest
 from plugin.cli.banner import banner
 from plugin.engines.llama.state import FILE, EngineState, write_state
 from plugin.settings import Settings
-from tests.cli.conftest import Plugin
-from tests.journeys.running import PLUGIN, free_port, running, surroundings, until
+from tests.journeys.running import PLUGIN, free_port, plugin, running, surroundings, until
 
 
 @contextmanager
@@ -84,7 +83,8 @@ def test_alone_it_prints_what_another_service_needs_and_keeps_its_key(
         assert file.read_text() == key
 
 
-def test_alone_without_models_it_ends_with_one_line(plugin: Plugin, tmp_path: Path) -> None:
+def test_alone_without_models_it_ends_with_one_line(tmp_path: Path) -> None:
+    # a process of its own: the command sets up the log of the process that it runs in
     done = plugin(tmp_path, "engine", settings={"PLUGIN_MODEL_DIR": str(tmp_path)})
     assert done.returncode == 2
     assert "`plugin models fetch`" in done.stderr
