@@ -38,8 +38,8 @@ setup: $(VENV)/runtime.stamp $(VENV)/models.stamp  ## make .venv with what is pi
 up: setup  ## set up, make a first key if there is none, serve until Ctrl-C
 	@exec $(BIN)/plugin up
 
-test: $(VENV)/dev.stamp $(VENV)/models.stamp  ## the gate: everything that must pass, about 5 minutes on two cores
-	@echo "make test takes about 5 minutes on two cores"
+test: $(VENV)/dev.stamp $(VENV)/models.stamp  ## the gate: everything that must pass, about 9 minutes on two cores
+	@echo "make test takes about 9 minutes on two cores"
 	@$(MAKE) --no-print-directory checks
 	@echo "== tests" && $(PYTEST)
 
