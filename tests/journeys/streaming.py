@@ -137,3 +137,17 @@ def alive(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except FileNotFoundError:
         return False
+
+
+def sockets_of_children(pid: int) -> dict[int, int]:
+    """How many sockets each child process has open."""
+    return {
+        child: sum(map(_is_socket, Path(f"/proc/{child}/fd").iterdir())) for child in children(pid)
+    }
+
+
+def _is_socket(link: Path) -> bool:
+    try:
+        return str(link.readlink()).startswith("socket:")
+    except FileNotFoundError:  # closed meanwhile
+        return False

@@ -61,6 +61,21 @@ def test_after_a_kill_while_its_workers_start_it_starts_on_its_port_at_once(tmp_
             assert in_good_order(again, 3)
 
 
+@pytest.mark.long  # in the gate, the next test waits for their end while a service starts
+async def test_no_worker_outlives_a_killed_parent(tmp_path: Path) -> None:
+    async with streaming(tmp_path, "--workers", "2", pieces=200) as service:
+        stream = service.ask()
+        await service.begun(1)
+        lost = children(service.running.process.pid)
+        assert len(lost) == 2
+        service.running.process.kill()
+        began = time.monotonic()
+        while any(alive(pid) for pid in lost):
+            assert time.monotonic() < began + 3, "a worker outlives its parent"
+            await asyncio.sleep(0.05)
+        assert (await stream).error is not None
+
+
 async def test_after_a_kill_it_starts_again_on_its_port_at_once(tmp_path: Path) -> None:
     """A stream is under way: its workers end, and it keeps no port."""
     workers = sized(2, 3)
@@ -74,7 +89,7 @@ async def test_after_a_kill_it_starts_again_on_its_port_at_once(tmp_path: Path) 
         entering = running(tmp_path, "serve", port=port)
         starting = asyncio.create_task(asyncio.to_thread(entering.__enter__))
         while any(alive(pid) for pid in lost):
-            assert time.monotonic() < began + sized(PATIENCE, 3), "a worker outlives its parent"
+            assert time.monotonic() < began + PATIENCE, "a worker outlives its parent"
             await asyncio.sleep(0.05)
         again = await starting
         try:

@@ -106,15 +106,18 @@ def settings_of(service: Shared) -> Path:
     return service.directory / ".env"
 
 
-def test_what_is_allowed_counts(service: Shared) -> None:
+def test_what_is_allowed_counts_and_what_counts_at_a_start_alone_is_told(service: Shared) -> None:
     until(lambda: len(service.workers) == 2)
     before = set(service.workers)
     assert limit(service.running) == 1_048_576
-    settings_of(service).write_text(GOOD)
-    done = plugin(service.directory, "reload")
+    settings_of(service).write_text(f"{GOOD}PLUGIN_DATA_DIR=other\n")
+    done = plugin(service.directory, "reload", settings={"PLUGIN_DATA_DIR": "data"})
     assert (done.returncode, done.stderr) == (0, "")
+    assert "PLUGIN_DATA_DIR has changed" in service.running.err
+    assert not (service.directory / "other").exists()
     assert [limit(service.running) for _ in range(8)] == [2048] * 8
     until(lambda: len(service.workers) == 1 and before.isdisjoint(service.workers))
+    settings_of(service).write_text(GOOD)
 
 
 def test_what_is_not_allowed_is_refused_and_nothing_changes(service: Shared) -> None:
@@ -134,16 +137,6 @@ def test_what_is_not_allowed_is_refused_and_nothing_changes(service: Shared) -> 
     until(lambda: before[0] not in service.workers and len(service.workers) == len(before))
     assert limit(service.running) == most
     settings_of(service).write_text(good)
-
-
-def test_what_counts_at_a_start_alone_is_told(service: Shared) -> None:
-    settings_of(service).write_text("PLUGIN_BODY_LIMIT=4096\nPLUGIN_DATA_DIR=other\n")
-    done = plugin_here(service.directory, "reload", settings={"PLUGIN_DATA_DIR": "data"})
-    assert done.returncode == 0
-    assert "PLUGIN_DATA_DIR has changed" in service.running.err
-    assert limit(service.running) == 4096
-    assert not (service.directory / "other").exists()
-    settings_of(service).write_text("PLUGIN_BODY_LIMIT=4096\n")
 
 
 async def test_streams_go_on(service: Shared) -> None:

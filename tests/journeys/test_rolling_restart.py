@@ -13,7 +13,7 @@ import pytest
 from tests.clients.event_stream import Answered
 from tests.journeys.restartable import Restartable, restartable
 from tests.journeys.running import bearer, plugin, readiness, request, until
-from tests.journeys.streaming import Shared, Streaming
+from tests.journeys.streaming import Shared, Streaming, sockets_of_children
 from tests.journeys.upstreams import Upstreams
 from tests.sizes import sized
 
@@ -91,14 +91,19 @@ async def test_a_killed_worker_is_replaced_and_the_others_answer(service: Shared
 async def test_a_worker_that_is_told_to_stop_drains_and_is_replaced(service: Shared) -> None:
     async with service.streaming("told", pieces=40) as streams:
         await asyncio.to_thread(until, lambda: len(service.workers) == 2)
-        before = service.workers
+        pid = service.running.process.pid
+        before = sockets_of_children(pid)
         stream = streams.ask()
         await streams.begun(1)
-        for pid in before:  # either may have the stream
-            os.kill(pid, signal.SIGTERM)
+        now = sockets_of_children(pid)
+        told = max(before, key=lambda worker: now[worker] - before[worker])
+        assert now[told] > before[told], "this worker has the stream"
+        os.kill(told, signal.SIGTERM)
         assert streams.is_whole(await stream)
         assert streams.is_whole(await streams.ask())
-        await asyncio.to_thread(until, lambda: not set(before) & set(service.workers))
+        await asyncio.to_thread(
+            until, lambda: told not in service.workers and len(service.workers) == 2
+        )
 
 
 @pytest.mark.long  # `plugin restart`, in the gate, sends the same signal
