@@ -13,7 +13,7 @@ _RETRY = {"retry-after": "1"}
 
 
 class Places(Protocol):
-    """The places of one engine: who holds them, and who is next."""
+    """The places of one engine: which keys hold them, and which key is next."""
 
     def take(self, waiting: Iterable[tuple[str, int]]) -> str | None:
         """Take a place for one of the keys in `waiting`, and return that key.

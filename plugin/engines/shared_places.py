@@ -167,7 +167,7 @@ class SharedPlaces:
             yield held.get(number, 0), self._waits_since(number, since, now), key
 
     def _waits_since(self, number: int, since: int, now: int) -> int:
-        """Return the later one of `since` and the key's last turn, in whatever worker."""
+        """Return the later one of `since` and the key's last turn, in any worker."""
         turn = self._words[_TURN_AT + number % _TURNS]
         return max(since, turn) if turn <= now else since  # later: from before a reboot
 

@@ -44,7 +44,7 @@ class Threads:
             self._end(job, caller)
 
     def close(self) -> None:
-        """Wait for the jobs that have begun; there are no others."""
+        """Wait for the running jobs; no job waits in the executor."""
         self._executor.shutdown()
 
     def _end(self, job: "Future[T]", caller: str) -> None:

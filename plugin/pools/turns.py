@@ -28,7 +28,7 @@ async def _stays() -> None:
     await asyncio.get_running_loop().create_future()
 
 
-def nobody() -> Requester | None:
+def no_requester() -> Requester | None:
     """Return None: outside of requests no caller is known."""
     return None
 
@@ -48,7 +48,7 @@ class Turns:
         self,
         name: str,
         places: int,
-        requester: Callable[[], Requester | None] = nobody,
+        requester: Callable[[], Requester | None] = no_requester,
         seconds: float = SECONDS,
     ) -> None:
         self.places = places
@@ -59,7 +59,7 @@ class Turns:
         self._free = places
         self._held: dict[str, int] = {}
         self._spread = 0.0
-        # Nobody waits in here who could be let in: `give_back` sees to it.
+        # A caller waits here only while it cannot be let in: `give_back` serves the next one.
         self._lines: OrderedDict[str, deque[asyncio.Future[None]]] = OrderedDict()
 
     @property

@@ -8,7 +8,7 @@ import pytest
 from plugin.errors import Overloaded
 from plugin.pools.opening import open_pools
 from plugin.pools.threads import Threads
-from plugin.pools.turns import Turns, nobody
+from plugin.pools.turns import Turns, no_requester
 
 word: ContextVar[str] = ContextVar("word", default="")
 
@@ -57,7 +57,7 @@ async def test_the_thread_of_a_cancelled_task_is_free_when_its_job_ends(threads:
 
 async def test_pools_do_not_wait_for_each_other() -> None:
     ended = threading.Event()
-    with open_pools(nobody) as pools:
+    with open_pools(no_requester) as pools:
         busy = [asyncio.create_task(pools.files.run(ended.wait)) for _ in range(50)]
         await asyncio.sleep(0.01)
         for other in (pools.metrics, pools.idempotency, pools.ledger):

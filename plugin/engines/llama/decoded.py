@@ -32,7 +32,7 @@ def decoded(
 async def deltas(
     link: Link, path: str, body: Mapping[str, Any], schema: str | None = None
 ) -> AsyncGenerator[Delta]:
-    """The deltas of whatever the text server streams, chat or plain completion.
+    """Yield the deltas of a stream of the text server: a chat or a plain completion.
 
     If the engine stops before it has written anything, it is asked again. Requests with a grammar
     are asked again one at a time, once: the one under which it stops twice is refused.
