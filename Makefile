@@ -9,8 +9,11 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 LOCK := pip-compile --quiet --generate-hashes --strip-extras --allow-unsafe \
 	--no-emit-index-url --no-emit-trusted-host --no-emit-find-links
 
-# One process for each processor; every process may start servers of its own, so four at most.
-PYTEST := $(BIN)/pytest -q --numprocesses=auto --maxprocesses=4 --dist=loadfile
+# The tests start hundreds of processes; without kept bytecode each would compile the service anew.
+unexport PYTHONDONTWRITEBYTECODE
+
+# Modules start in their order: tests/conftest.py puts those first that wait for servers.
+PYTEST := $(BIN)/pytest -q --numprocesses=auto --dist=loadfile --no-loadscope-reorder
 
 .PHONY: help setup up test test-all checks bench chaos lock format clean
 
@@ -51,7 +54,7 @@ test-all: $(VENV)/dev.stamp $(VENV)/models.stamp  ## the gate with every test in
 checks: $(VENV)/dev.stamp
 	@echo "== format" && $(BIN)/ruff format --quiet --check .
 	@echo "== lint" && $(BIN)/ruff check --quiet .
-	@echo "== types" && $(BIN)/mypy
+	@echo "== types" && $(BIN)/mypy --num-workers=2
 	@echo "== imports" && $(BIN)/lint-imports --no-logo
 	@echo "== contract" && $(BIN)/plugin contract --check
 

@@ -1,6 +1,7 @@
 """The size of a run, the migrated database, the layers around a test's routes, the engine."""
 
 import json
+import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from copy import deepcopy
@@ -28,6 +29,9 @@ from tests.migrated import migrate_for_real, place_database
 from tests.open_meteo import OpenMeteo, settings_for, weather_source
 from tests.pools.threads import some_pools
 
+HERE = Path(__file__).parent
+SLOW = ("journeys", "attacks", "llama", "clients", "cli", "operations")
+
 CALLERS = {
     b"Bearer all": Caller("key_all", "all", frozenset({"*"})),
     b"Bearer reader": Caller("key_reader", "reader", frozenset({"notes:read"})),
@@ -45,12 +49,24 @@ def pytest_configure(config: pytest.Config) -> None:
     sizes.choose(long=config.getoption(sizes.LONG))
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """One process more than processors, since many tests wait for a server; five at most."""
+    return min((os.cpu_count() or 1) + 1, 5)
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    items.sort(key=_place)
     if config.getoption(sizes.LONG):
         return
     left_out = [item for item in items if item.get_closest_marker("long")]
     config.hook.pytest_deselected(items=left_out)
     items[:] = [item for item in items if not item.get_closest_marker("long")]
+
+
+def _place(item: pytest.Item) -> int:
+    """Whether a folder starts servers or an engine: these run first, so that no process ends late."""
+    folders = item.path.relative_to(HERE).parts
+    return next((place for place, name in enumerate(SLOW) if name in folders), len(SLOW))
 
 
 @pytest.fixture(scope="session", autouse=True)
