@@ -64,7 +64,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def _place(item: pytest.Item) -> int:
-    """Whether a folder starts servers or an engine: these run first, so that no process ends late."""
+    """Folders that start servers or an engine run first, so that no process ends late."""
     folders = item.path.relative_to(HERE).parts
     return next((place for place, name in enumerate(SLOW) if name in folders), len(SLOW))
 
