@@ -11,7 +11,7 @@ from tests.attacks.flood import flood
 from tests.attacks.pools import ATTACKS, Attack, Scene, Sizes, scene
 from tests.attacks.victims import Victims
 
-SMALL = Sizes(connections=40, seconds=2, documents=60, words=1_000, upload=500_000)
+SMALL = Sizes(connections=40, seconds=1, documents=60, words=1_000, upload=500_000)
 LONGEST_P50 = 1.0
 
 

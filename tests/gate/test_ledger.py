@@ -22,6 +22,7 @@ from plugin.gate.ledger import LedgerWriter
 from plugin.gate.ledger_batch import Batch, ReadByAnother, put
 from plugin.gate.writer_lock import WriterLock
 from tests.gate.ledger_world import DAY, NOW, World, call, outcome
+from tests.sizes import sized
 
 
 @pytest.fixture
@@ -272,7 +273,7 @@ def some_calls(world: World, dice: random.Random) -> tuple[set[int], set[int]]:
     return settled, left
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(sized(1, 3)))
 def test_killed_between_any_two_steps(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int
 ) -> None:
@@ -529,7 +530,7 @@ def test_workers_killed_at_random(world: World) -> None:
 
     running = [start() for _ in range(3)]
     try:
-        for _ in range(20):
+        for _ in range(sized(6, 20)):
             more = answered.stat().st_size + dice.randrange(1, 400)
             _wait_for(lambda more=more: answered.stat().st_size > more)  # type: ignore[misc]
             at = dice.randrange(3)

@@ -11,10 +11,12 @@ import pytest
 from tests.operations import bilingual
 from tests.operations.function_library import CALLS, Loaded, own, quality, real
 from tests.operations.three_ways import WAYS, library
+from tests.sizes import sized
 
 PART = 3
 OURS = "ours"
-COLLECTIONS = [OURS, "leaderboard"] if CALLS.is_dir() else [OURS]
+PART_OF_OURS = sized(2, 1)
+COLLECTIONS = [OURS, *sized([], ["leaderboard"] * CALLS.is_dir())]
 
 
 def some_held_back() -> Loaded:
@@ -24,9 +26,15 @@ def some_held_back() -> Loaded:
     return {name: functions[name] for name in functions if name in offered}, asked
 
 
+def some_of_ours() -> Loaded:
+    """All functions; in the gate every second question, as each costs a run of the model."""
+    functions, questions = own()
+    return functions, questions[::PART_OF_OURS]
+
+
 @pytest.mark.parametrize("collection", COLLECTIONS)
 async def test_both_find_more_than_either(engine: Path, tmp_path: Path, collection: str) -> None:
-    functions, questions = own() if collection == OURS else some_held_back()
+    functions, questions = some_of_ours() if collection == OURS else some_held_back()
     assert len(questions) > 60
     assert len(functions) > 150
     async with library(tmp_path, engine) as shelf:
@@ -37,10 +45,13 @@ async def test_both_find_more_than_either(engine: Path, tmp_path: Path, collecti
     told = f"words {words}; vectors {vectors}; both {both}"
     assert both.mrr > max(words.mrr, vectors.mrr), told
     assert both.recall_at_1 > max(words.recall_at_1, vectors.recall_at_1), told
-    assert both.recall_at_5 >= max(words.recall_at_5, vectors.recall_at_5), told
+    # of half of the questions one may chance to fall behind
+    behind = sized(1, 0) / len(questions)
+    assert both.recall_at_5 >= max(words.recall_at_5, vectors.recall_at_5) - behind, told
     if collection == OURS:
-        assert both.recall_at_1 > 0.77, told  # 0.796, 0.889 and 0.836 were measured
-        assert both.recall_at_5 > 0.87, told
+        # measured: 0.796, 0.889 and 0.836; on every second question 0.805, 0.847 and 0.824
+        assert both.recall_at_1 > 0.77, told
+        assert both.recall_at_5 > sized(0.83, 0.87), told
         assert both.mrr > 0.81, told
 
 

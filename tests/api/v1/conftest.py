@@ -30,11 +30,11 @@ class Caller:
 CallAs = Callable[..., Caller]
 
 
-@pytest.fixture
-def settings(tmp_path: Path) -> Settings:
+def settings_in(directory: Path) -> Settings:
+    """A service that keeps its data in `directory`, with the GPT API alone."""
     return Settings(
         _env_file=None,
-        data_dir=tmp_path,
+        data_dir=directory,
         log_level="error",
         built_in=("none",),
         engine="none",
@@ -42,10 +42,20 @@ def settings(tmp_path: Path) -> Settings:
     )
 
 
+def serving(settings: Settings) -> TestClient:
+    """The service for one `with`."""
+    return TestClient(create_app(settings), base_url="http://127.0.0.1:8000")
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return settings_in(tmp_path)
+
+
 @pytest.fixture
 def service(settings: Settings) -> Iterator[TestClient]:
     """The service, without a key."""
-    with TestClient(create_app(settings), base_url="http://127.0.0.1:8000") as client:
+    with serving(settings) as client:
         yield client
 
 

@@ -1,5 +1,6 @@
 """`/v1/openapi.json` says what the routes do."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import jsonschema_rs
@@ -8,13 +9,26 @@ from fastapi.testclient import TestClient
 
 from plugin.app import GPT_API
 from plugin.contract.openapi import read_value
-from tests.api.v1.conftest import Caller
+from plugin.settings import Settings
+from tests.api.v1.conftest import Caller, serving, settings_in
 
 ERRORS = {"400", "401", "403", "404", "413", "415", "429", "500", "502", "503", "504"}
 OF_KEYS = {"409", "422"}
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
+def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    return settings_in(tmp_path_factory.mktemp("described"))
+
+
+@pytest.fixture(scope="module")
+def service(settings: Settings) -> Iterator[TestClient]:
+    """One service for all tests, which only read."""
+    with serving(settings) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
 def document(service: TestClient) -> Any:
     reply = service.get("/v1/openapi.json")
     assert reply.status_code == 200

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from plugin.contract.schema import mended
 from tests.operations.function_library import CALLS, OWN, own_functions, own_rows
+from tests.sizes import sized
 
 _names = st.text("abc_", min_size=1, max_size=4)
 _bound = st.integers(-20, 20)
@@ -193,7 +194,7 @@ OURS = Collection(
     least=200,
     impossible=["survey.pick_answer"],
     inexact=["draw_shape", "price_list", "alarm_zone", "password_rule", "bus_line"],
-    asked=20,
+    asked=sized(8, 20),
     offered=4000,
 )
 REAL = Collection(
@@ -204,7 +205,7 @@ REAL = Collection(
     # It asks for a list and enumerates texts.
     impossible=["get_response"],
     inexact=[],
-    asked=60,
+    asked=sized(8, 60),
     offered=500,
 )
 COLLECTIONS = [OURS, REAL] if CALLS.is_dir() else [OURS]
