@@ -9,6 +9,7 @@ import asyncio
 import fcntl
 import logging
 import os
+import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -22,6 +23,8 @@ log = logging.getLogger(__name__)
 
 _NEW = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
 _COPIED = 1024 * 1024
+_UNFINISHED = 60.0
+"""Seconds after which a part that nobody can see yet has lost its worker."""
 
 
 class Journal:
@@ -274,6 +277,16 @@ def is_held(file: int) -> bool:
     except BlockingIOError:
         return True
     return False
+
+
+def remove_unfinished(directory: Path) -> None:
+    """Remove parts whose worker was killed before anybody could see them; nothing is in them.
+
+    Raises `OSError`.
+    """
+    for hidden in directory.glob(".*.log"):
+        if time.time() - hidden.stat().st_mtime > _UNFINISHED:
+            hidden.unlink(missing_ok=True)
 
 
 def note(

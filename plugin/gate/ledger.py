@@ -17,7 +17,7 @@ from typing import Self
 from sqlalchemy import delete, select
 
 from plugin.gate.entries import LONGEST_LINE, Skipped, read_piece, skip
-from plugin.gate.journal import is_held, journals
+from plugin.gate.journal import is_held, journals, remove_unfinished
 from plugin.gate.ledger_batch import Batch, ReadByAnother, bury, put
 from plugin.gate.ledger_progress import reached, sizes
 from plugin.gate.ledger_tables import ledger_journals, ledger_open
@@ -241,6 +241,7 @@ class LedgerWriter:
         if now < self._next_search:
             return
         self._next_search = now + min(5.0, self._lost_after)
+        remove_unfinished(self._directory)
         with self._database.connect() as connection:
             names = connection.execute(select(ledger_journals.c.name)).scalars()
             workers = {name.rsplit(".", 2)[0] for name in names}

@@ -69,7 +69,7 @@ class World:
         return verify(self.database).faults
 
     def files(self) -> list[str]:
-        return sorted(path.name for path in self.journals.glob("*.log"))
+        return sorted(path.name for path in self.journals.glob("[!.]*.log"))
 
     def change(self, statement: str, *values: Any) -> None:
         with self.database.begin() as connection:

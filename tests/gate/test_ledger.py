@@ -517,6 +517,17 @@ WORKER = """if True:
 """
 
 
+def test_a_part_that_nobody_could_see_yet_is_removed_when_it_is_old(world: World) -> None:
+    world.journals.mkdir(exist_ok=True)
+    old, young = (world.journals / f".{name}.000001.log" for name in ("old", "young"))
+    for path in (old, young):
+        path.touch()
+    os.utime(old, (0, 0))
+    assert world.drain()
+    assert not old.exists()
+    assert young.exists()
+
+
 def test_workers_killed_at_random(world: World) -> None:
     """Three workers, each killed again and again: each answered call has one row."""
     dice = random.Random(7)  # noqa: S311 - the same each time

@@ -46,7 +46,7 @@ async def test_both_find_more_than_either(engine: Path, tmp_path: Path, collecti
     assert both.mrr > max(words.mrr, vectors.mrr), told
     assert both.recall_at_1 > max(words.recall_at_1, vectors.recall_at_1), told
     # of half of the questions one may chance to fall behind
-    behind = sized(1, 0) / len(questions)
+    behind = sized(1.5, 0) / len(questions)
     assert both.recall_at_5 >= max(words.recall_at_5, vectors.recall_at_5) - behind, told
     if collection == OURS:
         # measured: 0.796, 0.889 and 0.836; on every second question 0.805, 0.847 and 0.824

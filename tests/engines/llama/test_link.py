@@ -254,7 +254,7 @@ async def test_the_real_engine_stops_while_it_reads_the_prompt(real_link: Link) 
         async for event in events:
             if event["prompt_progress"]["processed"]:
                 break
-    await until_all_free(real_link, 1)
+    await until_all_free(real_link, sized(3, 1))
 
 
 async def test_fifty_who_leave_leave_every_slot_free(real_link: Link) -> None:
