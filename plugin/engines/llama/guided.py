@@ -27,7 +27,7 @@ _STEADY: Mapping[str, Any] = {
 
 _RETRIES = 2
 _MOST_UNSEEN = 512
-"""Tokens of a try that nobody sees yet; one that is longer is not repeated."""
+"""Tokens that all tries of one value may take together before the caller sees any of them."""
 
 _TEMPLATE = 64
 """Tokens that the chat template adds, at most, for a short conversation."""
@@ -74,13 +74,16 @@ class Guided:
             yield text[start : start + _PIECE]
 
     async def _checked(self) -> str:
+        written = self.usage.completion_tokens
         for turn in range(_RETRIES + 1):
+            left = written + _MOST_UNSEEN - self.usage.completion_tokens
+            if left <= 0:
+                break
             grammar = self.prepared.wider if turn else self.prepared.grammar
             again: dict[str, Any] = (
                 {"temperature": 0.8, "seed": (self.ask.seed or 0) + turn} if turn else {}
             )
-            most = min(grammar.longest + 1, _MOST_UNSEEN)
-            again |= {"max_tokens": most}
+            again |= {"max_tokens": min(grammar.longest + 1, left)}
             text = "".join([piece async for piece in self._written(grammar, **again)])
             try:
                 found = await self.work.judged(self.schema, text)
@@ -88,8 +91,6 @@ class Guided:
                 break
             if found is not None:
                 return found
-            if len(text) > _MOST_UNSEEN:
-                break
         return self.prepared.least
 
     async def _check(self, told: str) -> None:

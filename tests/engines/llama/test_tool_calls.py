@@ -261,6 +261,20 @@ async def test_what_the_engine_writes_is_not_trusted(stand_in: StandsIn, finish:
     assert len(found["ids"]) >= 2
 
 
+async def test_all_tries_that_nobody_sees_share_one_budget_of_tokens(stand_in: StandsIn) -> None:
+    server, link = await stand_in(lambda *_: Answer(pieces=chat_events(*["x"] * 300)))
+    schema = {
+        "type": "object",
+        "properties": {"text": {"type": "string", "pattern": "^(?!x)[a-z]{4,900}$"}},
+        "required": ["text"],
+    }
+    [(_, found)] = await called(
+        Llama(link), "Save it", [of_schema(schema)], tool_choice=named("save")
+    )
+    assert found["text"]
+    assert [body["max_tokens"] for _, body in server.asked] == [512, 212]
+
+
 async def test_an_engine_that_leaves_its_grammar_is_an_error(stand_in: StandsIn) -> None:
     _, link = await stand_in(lambda *_: Answer(pieces=chat_events("nonsense", finish="stop")))
     with pytest.raises(EngineUnavailable):
