@@ -9,6 +9,7 @@ import orjson
 from plugin.engines.catalog import Catalog, Kind, Model
 from plugin.engines.engine import Ask, Events, Whole
 from plugin.messages import Usage
+from tests.inside import inside
 
 
 @dataclass
@@ -26,9 +27,7 @@ class Fixed:
 
 def serve(service: Any, engine: Fixed, *models: tuple[str, Kind], **aliases: str) -> None:
     """Let `engine` answer for `models` in the service behind a test client."""
-    layer = service.app
-    while not hasattr(layer, "state"):
-        layer = layer._app
+    layer = inside(service)
     served: Sequence[tuple[Model, Fixed]] = [(Model(*one, "tests"), engine) for one in models]
     catalog = Catalog(served, aliases)
     layer.state.services = replace(layer.state.services, catalog=catalog)

@@ -9,6 +9,7 @@ from plugin.auth.keys import KeyStore
 from plugin.gate.entries import Call, Outcome
 from plugin.settings import Settings
 from plugin.storage.database import open_blocking
+from tests.inside import inside
 from tests.openai_schema import assert_reply
 
 TODAY = datetime.now(UTC).date().isoformat()
@@ -18,10 +19,7 @@ class Calls:
     """Puts calls into the journal of the running service."""
 
     def __init__(self, service: Any) -> None:
-        layer = service.app
-        while not hasattr(layer, "state"):
-            layer = layer._app
-        self._journal = layer.state.services.gate.book
+        self._journal = inside(service).state.services.gate.book
 
     def __call__(
         self,
