@@ -130,6 +130,9 @@ def main() -> None:
     parser.add_argument("--pairs", type=int, default=12)
     parser.add_argument("--only")
     given = parser.parse_args()
+    for tree in (given.old, given.new):
+        if not (tree / "plugin" / "__init__.py").exists():
+            parser.error(f"{tree} is not a checkout of this project; `git worktree add` makes one")
     with stand_in() as upstream:
         for work in works(upstream):
             if given.only in {None, work.name}:
