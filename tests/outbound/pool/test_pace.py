@@ -124,9 +124,10 @@ async def test_who_says_all_and_reads_no_more_is_not_waited_for(
 @pytest.mark.parametrize("after", ["before the head", "in the body"])
 async def test_who_leaves_hangs_up(after: str) -> None:
     play = hangs if after == "before the head" else says(CHUNKED, b"2\r\nok\r\n", then=hangs)
-    gone = asyncio.Event()
+    begun, gone = asyncio.Event(), asyncio.Event()
 
     async def watched(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        begun.set()
         running = asyncio.ensure_future(play(reader, writer))
         assert await reader.read() == b""
         gone.set()
@@ -134,9 +135,11 @@ async def test_who_leaves_hangs_up(after: str) -> None:
 
     async with far([watched]) as there, client_of(there) as client:
         task = asyncio.ensure_future(asked(client, there))
+        async with asyncio.timeout(10):
+            await begun.wait()
         await asyncio.sleep(0.1)
         task.cancel()
         await asyncio.wait({task})
         assert task.cancelled()
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(10):
             await gone.wait()
