@@ -5,7 +5,7 @@ Doors render these (`api/exception_handlers.py`); nothing here knows a wire form
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,10 +25,10 @@ class ArgumentFault:
 class PluginError(Exception):
     """An error with a place in HTTP. `detail` says what failed, whose side it is on, what to do."""
 
-    status: ClassVar[int] = 500
-    code: ClassVar[str] = "internal_error"
-    title: ClassVar[str] = "Internal error"
-    kind: ClassVar[str] = "invalid_request_error"
+    status: int = 500
+    code: str = "internal_error"
+    title: str = "Internal error"
+    kind: str = "invalid_request_error"
     """The `type` that the GPT API gives it."""
 
     def __init__(
@@ -248,6 +248,8 @@ class UpstreamRefused(PluginError):  # noqa: N818
         headers: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(detail, headers=headers, param=param)
+        self.status, self.kind = status, kind
+        self.code = code or self.code
         self.answered = (status, kind, code)
 
 

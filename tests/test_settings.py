@@ -62,6 +62,8 @@ def test_values_are_typed(
         ("PLUGIN_WORKERS", "0"),
         ("PLUGIN_PUBLIC_URL", "plugin.example.com"),
         ("PLUGIN_DATABASE_URL", "mysql://root:hunter2@db/x"),
+        ("PLUGIN_DATABASE_URL", "postgresql://root:hunter2@db/x"),
+        ("PLUGIN_COUNTERS_URL", "redis://:hunter2@counters/0"),
         ("PLUGIN_OPERATIONS", "my-company"),
         ("PLUGIN_TRUSTED_PROXIES", "proxy.local"),
         ("PLUGIN_LOG_LEVEL", "loud"),
@@ -82,6 +84,7 @@ def test_a_wrong_value_is_one_line_that_names_it_and_what_is_allowed(
     assert line.endswith(f"give {allowed}")
     assert "\n" not in line
     assert "hunter2" not in line
+    assert ("is not supported yet" in line) is value.startswith(("postgresql", "redis"))
 
 
 ISSUER = {"issuer": "https://id.example.com", "audience": "gpt-plugin", "algorithm": "RS256"}

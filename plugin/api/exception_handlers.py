@@ -203,7 +203,15 @@ def _from_http(error: HTTPException) -> Problem:
     headers = dict(error.headers or {})
     if kind is not None:
         return Problem(error, kind.status, kind.code, kind.title, detail, headers=headers)
-    title = HTTPStatus(error.status_code).phrase
+    title = _phrase(error.status_code)
     return Problem(
         error, error.status_code, title.lower().replace(" ", "_"), title, detail, headers=headers
     )
+
+
+def _phrase(status: int) -> str:
+    """Return the words of a status, also of one that no standard names, such as 499."""
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return f"Status {status}"

@@ -1,9 +1,10 @@
 """Which limit somebody means who types it, or one line that says what can be meant."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
+    from plugin.errors import CannotRun
     from plugin.gate.limits import Identity
     from plugin.settings import Settings
 
@@ -44,38 +45,54 @@ def which_limit(
         raise CannotRun(f"say --per: one of {', '.join(PERIODS)} (none: used up for good)")
     if per is not None and per not in PERIODS:
         raise CannotRun(f"--per {per} is no period; the periods are {', '.join(PERIODS)}")
-    _check_subject(settings, *subject)
-    return cast("Identity", (*subject, measure, per or "none"))
+    scope, named = subject
+    return cast("Identity", (scope, known_subject(settings, scope, named), measure, per or "none"))
 
 
-def _check_subject(settings: "Settings", scope: str, subject: str) -> None:
-    from plugin.auth.jwt import is_caller_id
-    from plugin.errors import CannotRun
-    from plugin.gate.limits import EACH
+def known_subject(settings: "Settings", scope: str, named: str) -> str:
+    """Return the id of a key, model or operation; a key may be given by a name that only it has.
 
-    if subject == EACH:
-        return
-    known, where = _known(settings, scope)
-    if subject not in known and not (scope == "key" and is_caller_id(subject)):
-        raise CannotRun(f"there is no {scope} {subject!r}; {where}")
-
-
-def _known(settings: "Settings", scope: str) -> tuple[Sequence[str], str]:
-    """The subjects that there are, and where to find them."""
+    Raises `CannotRun` when it does not exist, or when several keys have that name.
+    """
     from plugin.app import actions
+    from plugin.gate.limits import EACH
     from plugin.services import model_ids
 
-    if scope == "model":
-        models = model_ids(settings)
-        return models, f"the models are {', '.join(models) or 'none'}"
-    if scope == "operation":
-        return actions(settings), f"the operations are {', '.join(actions(settings))}"
-    return _keys(
-        settings
-    ), "`plugin keys list` shows the ids, `plugin usage --by key --json` those of tokens' callers"
+    if named == EACH:
+        return named
+    if scope == "key":
+        return _key(settings, named)
+    known = model_ids(settings) if scope == "model" else actions(settings)
+    if named not in known:
+        raise _unknown(scope, named, f"the {scope}s are {', '.join(known) or 'none'}")
+    return named
 
 
-def _keys(settings: "Settings") -> Sequence[str]:
+def _key(settings: "Settings", named: str) -> str:
+    from plugin.auth.jwt import is_caller_id
+
+    names = _keys(settings)
+    if named in names or is_caller_id(named):
+        return named
+    found = [key for key, name in names.items() if name == named]
+    if not found:
+        where = (
+            "`plugin keys list` shows the keys, `plugin usage --by key --json` callers of tokens"
+        )
+        raise _unknown("key", named, where)
+    if len(found) > 1:
+        raise _unknown("single key", named, f"give one of the ids {', '.join(found)}")
+    return found[0]
+
+
+def _unknown(scope: str, named: str, where: str) -> "CannotRun":
+    from plugin.errors import CannotRun
+
+    return CannotRun(f"there is no {scope} {named!r}; {where}")
+
+
+def _keys(settings: "Settings") -> Mapping[str, str]:
+    """The names of the keys by their ids."""
     import time
 
     from plugin.auth.keys import KeyStore
@@ -85,7 +102,7 @@ def _keys(settings: "Settings") -> Sequence[str]:
     prepare(settings.data_dir, settings.database)
     engine = open_blocking(settings.database)
     try:
-        return [record.id for record in KeyStore(engine, time.time).list()]
+        return {record.id: record.name for record in KeyStore(engine, time.time).list()}
     finally:
         engine.dispose()
 

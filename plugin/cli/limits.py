@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 import typer
 
 from plugin.cli.ledger import note_act
-from plugin.cli.limit_arguments import cap_of, named, subject_of, which_limit
+from plugin.cli.limit_arguments import cap_of, known_subject, named, subject_of, which_limit
 
 if TYPE_CHECKING:
     from plugin.gate.counters import Level
@@ -67,7 +67,11 @@ def show(
 
     settings = load()
     given = {"key": key, "model": model, "operation": operation}
-    subjects = {scope: subject for scope, subject in given.items() if subject is not None}
+    subjects = {
+        scope: known_subject(settings, scope, named)
+        for scope, named in given.items()
+        if named is not None
+    }
     rows = _rows(settings, subjects)
     if as_json:
         typer.echo(json.dumps([_as_object(row) for row in rows]))

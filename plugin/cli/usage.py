@@ -20,6 +20,12 @@ _EPOCH = date(1970, 1, 1)
 _GROUPS = {"key": "key", "model": "model", "operation": "action"}
 """What one may sum up by, and what the ledger calls it."""
 
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+"""How a cell begins that a spreadsheet runs."""
+
+_WITHOUT = "-"
+"""Shown where a call has no key or no model."""
+
 MEASURES = ("calls", "tokens_in", "tokens_out", "units")
 
 FORM = {False: "%Y-%m-%d", True: "%Y-%m"}
@@ -197,7 +203,7 @@ def _summed(period: str, groups: tuple[str, ...], part: "Sequence[Balance | Line
 
 
 def _name(balance: "Balance", group: str, names: Mapping[str, str]) -> str:
-    value: str = getattr(balance, _GROUPS[group]) or "-"
+    value: str = getattr(balance, _GROUPS[group]) or _WITHOUT
     return names.get(value, value) if group == "key" else value
 
 
@@ -223,6 +229,11 @@ def _print_csv(found: Usage) -> None:
     writer.writerow(("period", *found.by, *MEASURES))
     for line in found.lines:
         sums = (getattr(line, measure) for measure in MEASURES)
-        # a name that begins like a formula is one to a spreadsheet
-        named = (f"'{name}" if name[:1] in "=+@\t\r" else name for name in line.groups)
-        writer.writerow((line.period, *named, *sums))
+        writer.writerow((line.period, *map(_cell, line.groups), *sums))
+
+
+def _cell(name: str) -> str:
+    """Return a name as a cell of CSV; a spreadsheet takes what follows an apostrophe as text."""
+    if name == _WITHOUT:
+        return ""
+    return f"'{name}" if name.startswith(_FORMULA) else name

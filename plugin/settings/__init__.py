@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from dotenv import dotenv_values
 from pydantic import Field, ValidationError, field_validator
+from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from plugin.errors import CannotRun
@@ -40,6 +41,8 @@ BUILT_IN = ("documents", "todos", "weather")
 """The families of operations that come with this package."""
 
 _SECRETS = frozenset({"database_url", "counters_url", "upstreams", "jwt_issuers"})
+
+_NOT_YET = ("postgres", "postgresql", "redis", "rediss", "redis+sentinel")
 
 Names = Annotated[tuple[str, ...], NoDecode]
 """A comma-separated list."""
@@ -218,9 +221,18 @@ class Settings(Offer):
     )
     counters_url: str | None = Field(
         default=None,
-        pattern=r"^rediss?://\S+$",
-        description="redis://…, or nothing to count on this machine",
+        pattern="^$",
+        description="nothing: the workers of one machine share their counters",
     )
+
+    @field_validator("database_url", "counters_url", mode="before")
+    @classmethod
+    def _supported(cls, value: Any) -> Any:
+        scheme = str(value).partition(":")[0]
+        if scheme in _NOT_YET:
+            said = "{scheme}:// is not supported yet"
+            raise PydanticCustomError(faults.NOT_YET, said, {"scheme": scheme})
+        return value
 
     @field_validator("trusted_proxies", mode="before")
     @classmethod

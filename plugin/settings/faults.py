@@ -9,6 +9,9 @@ from pydantic.fields import FieldInfo
 
 from plugin.settings import env_file
 
+NOT_YET = "not_yet"
+"""The type of a fault in a value that a later version will accept."""
+
 
 def explain(
     error: ValidationError,
@@ -22,7 +25,10 @@ def explain(
     secret = name in secrets
     given = "its value" if secret else repr(fault["input"])
     setting = f"{prefix}{name.upper()}"
-    why = f"{given} is not allowed{_place(fault, secret=secret)}; give {fields[name].description}"
+    wrong = f"{given} is not allowed{_place(fault, secret=secret)}"
+    if fault["type"] == NOT_YET:
+        wrong = fault["msg"]
+    why = f"{wrong}; give {fields[name].description}"
     return f"{setting}{env_file.place_of(setting)}: {why}"
 
 

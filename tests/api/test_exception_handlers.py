@@ -8,7 +8,7 @@ import pytest
 from fastapi import APIRouter, Body, Header, HTTPException, Path, Query
 from pydantic import BaseModel, Field, field_validator
 
-from plugin.errors import NotFound, SourceUnavailable
+from plugin.errors import NotFound, SourceUnavailable, UpstreamRefused
 from plugin.operations import Arguments, QueryArguments, operation
 
 
@@ -93,6 +93,8 @@ async def fail(how: str) -> Any:
         "source": SourceUnavailable("The source is away.", headers={"Retry-After": "5"}),
         "teapot": HTTPException(418, {"reason": "short and stout"}, {"x-pot": "tea"}),
         "http": HTTPException(404, "nowhere"),
+        "unnamed": HTTPException(499, "the caller left"),
+        "upstream": UpstreamRefused("Too many.", status=429, kind="tokens"),
         "surrogate": NotFound("half \ud800 of a pair"),
         "crash": ZeroDivisionError("secret detail"),
         "group": ExceptionGroup("several", [ZeroDivisionError()]),
@@ -122,6 +124,17 @@ async def _refused(call: Any, body: Any) -> dict[str, Any]:
     assert problem["code"] == "invalid_arguments"
     assert problem["request_id"] == reply.headers["x-request-id"]
     return problem
+
+
+@pytest.mark.parametrize(
+    ("how", "status", "code"),
+    [("unnamed", 499, "status_499"), ("upstream", 429, "upstream_error")],
+)
+async def test_a_status_of_its_own_is_answered(call: Any, how: str, status: int, code: str) -> None:
+    reply = await call("GET", f"/fail/{how}")
+    assert reply.status == status
+    assert reply.headers["content-type"] == "application/problem+json"
+    assert (reply.json["status"], reply.json["code"]) == (status, code)
 
 
 @pytest.mark.parametrize(

@@ -78,6 +78,24 @@ def test_for_a_key_the_limits_that_it_meets_are_shown_with_what_is_left(tmp_path
     assert f"the key {key}" in _run("show", "--key", key)
 
 
+def test_a_key_goes_by_its_name_where_only_it_has_that_name() -> None:
+    key = _key()
+    _run("set", "requests", "5", "--per", "day", "--key", "Ann")
+    [only] = [one for one in _shown("--key", "Ann") if one["measure"] == "requests"]
+    assert (only["subject"], only["cap"]) == (key, 5)
+    other = _key()
+    with pytest.raises(CannotRun, match="no single key 'Ann'") as refused:
+        _run("show", "--key", "Ann")
+    assert key in refused.value.detail
+    assert other in refused.value.detail
+
+
+@pytest.mark.parametrize("scope", ["key", "model", "operation"])
+def test_of_what_does_not_exist_no_limits_are_shown(scope: str) -> None:
+    with pytest.raises(CannotRun, match=f"there is no {scope} 'unknown'"):
+        _run("show", f"--{scope}", "unknown")
+
+
 def test_models_and_operations_go_by_their_ids() -> None:
     _run("set", "requests", "3", "--per", "second", "--operation", "add_todo")
     _run("set", "tokens", "500", "--per", "minute", "--model", "smollm2-135m-instruct")

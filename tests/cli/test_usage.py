@@ -131,7 +131,18 @@ def test_csv_is_for_spreadsheets_and_no_formula(used: World) -> None:
     rows = [*csv.reader(io.StringIO(run("--csv", *SPAN, "--by", "model")))]
     assert rows[0] == ["period", "model", "calls", "tokens_in", "tokens_out", "units"]
     assert rows[1] == ["2027-01-14", "small", "2", "2000", "8", "14"]
-    assert "'=large" in {row[1] for row in rows}
+    names = {row[1] for row in rows}
+    assert "'=large" in names
+    assert "" in names, "a call without a model has an empty cell"
+
+
+@pytest.mark.parametrize("begin", ["=", "+", "-", "@", "\t", "\r"])
+def test_a_cell_that_a_spreadsheet_would_run_is_text(world: World, begin: str) -> None:
+    asked = call(1, caller_id="key_gone", model=f"{begin}1+1", action="/v1/embeddings")
+    with world.journal() as journal:
+        journal.settled(journal.opened(asked), asked, outcome())
+    rows = [*csv.reader(io.StringIO(run("--csv", *SPAN, "--by", "model"), newline=""))]
+    assert rows[1][1].startswith("'")
 
 
 def test_a_table_and_bars_within_80_columns(used: World) -> None:
