@@ -6,8 +6,11 @@ from fastapi.responses import JSONResponse
 router = APIRouter(include_in_schema=False)
 
 _UNAVAILABLE = 503
-_WELL = frozenset({"ready", "closed"})
-"""The state of a part that works; the second is a circuit breaker's."""
+_WELL = frozenset({"ready", "ok"})
+"""The state of a part that works: the database or the embedded engine, an upstream."""
+
+_OF_BREAKERS = {"closed": "ok", "open": "failing", "half-open": "probing"}
+"""The state of an upstream by the state of its circuit breaker."""
 
 
 @router.get("/healthz")
@@ -24,7 +27,9 @@ async def readyz(request: Request) -> Response:
     """
     services = request.app.state.services
     database = await services.ready()
-    parts = {"database": "ready" if database else "down", **services.catalog.states()}
+    states = services.catalog.states()
+    parts = {"database": "ready" if database else "down"}
+    parts |= {name: _OF_BREAKERS.get(state, state) for name, state in states.items()}
     if not database:
         status = "the database does not answer"
         return JSONResponse({"status": status, "parts": parts}, _UNAVAILABLE)

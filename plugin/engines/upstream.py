@@ -1,6 +1,7 @@
 """Any OpenAI-compatible address as an engine: asked, asked again when that helps, and passed on."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, suppress
 from dataclasses import dataclass, field
@@ -19,6 +20,8 @@ from plugin.messages import Usage
 from plugin.outbound.breaker import Breaker
 from plugin.outbound.client import GuardedClient, Pace, Streamed
 from plugin.outbound.trail import carried, happened
+
+log = logging.getLogger(__name__)
 
 _SUCCESS = range(200, 300)
 _BAD_REQUEST = 400
@@ -55,7 +58,7 @@ class Upstream:
         waits: Waits | None = None,
     ) -> None:
         self.name = address.name
-        self.breaker = Breaker(clock)
+        self.breaker = Breaker(clock, changed=self._breaker_changed)
         self._address = address
         self._client = client
         self._waits = waits or Waits()
@@ -66,6 +69,12 @@ class Upstream:
         self._whole_pace = Pace(address.timeout, address.timeout)
         self._events_pace = Pace(address.timeout)
         self._counts_streams = True
+
+    def _breaker_changed(self, rest: float) -> None:
+        if rest:
+            log.warning("upstream %s keeps failing; no calls go to it for %.0f s", self.name, rest)
+        else:
+            log.warning("upstream %s answers again", self.name)
 
     async def answer(self, ask: Ask) -> Whole | Events:
         """Carry out a request."""

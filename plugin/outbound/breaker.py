@@ -31,7 +31,14 @@ class Breaker:
     nothing about the address now, and is not heard.
     """
 
-    def __init__(self, clock: Callable[[], float], patience: Patience | None = None) -> None:
+    def __init__(
+        self,
+        clock: Callable[[], float],
+        patience: Patience | None = None,
+        changed: Callable[[float], None] = lambda _: None,
+    ) -> None:
+        """`changed` is called with the seconds of rest when it opens, and with 0 when it closes."""
+        self._changed = changed
         self._clock = clock
         self._patience = patience or Patience()
         self._generation = 0
@@ -97,6 +104,8 @@ class Breaker:
             self._next_probe = self._clock()
 
     def _close(self, failures: int) -> None:
+        if not self._closed:
+            self._changed(0.0)
         self._closed, self._probing, self._failures = True, False, failures
 
     def _open(self, rest: float) -> None:
@@ -104,3 +113,4 @@ class Breaker:
         self._generation += 1
         self._rest = rest
         self._next_probe = self._clock() + rest
+        self._changed(rest)

@@ -51,9 +51,9 @@ async def test_an_engine_that_is_down_is_named_and_the_rest_is_served(ask: Ask) 
         "parts": {
             "database": "ready",
             "engine": "restarting",
-            "vllm": "closed",
-            "other": "open",
-            "third": "half-open",
+            "vllm": "ok",
+            "other": "failing",
+            "third": "probing",
         },
     }
 

@@ -154,8 +154,8 @@ async def test_errors_are_told_in_the_form_of_the_gpt_api(service: Any) -> None:
         "status": "ready, but not all of it: upstream fails",
         "parts": {
             "database": "ready",
-            "upstream learns": "closed",
-            "upstream streams": "closed",
-            "upstream fails": "open",
+            "upstream learns": "ok",
+            "upstream streams": "ok",
+            "upstream fails": "failing",
         },
     }

@@ -60,6 +60,21 @@ def test_one_probe_passes_and_closes_it() -> None:
     assert breaker.enter() == probe
 
 
+def test_each_change_is_reported_once() -> None:
+    clock, changes = Clock(), list[float]()
+    breaker = Breaker(clock, PATIENCE, changes.append)
+    breaker.succeeded(breaker.enter() or 0)
+    for _ in range(PATIENCE.failures):
+        fail(breaker)
+    assert changes == [4.0]
+    clock.now += 4.0
+    fail(breaker)
+    clock.now += 8.0
+    breaker.succeeded(breaker.enter() or 0)
+    breaker.succeeded(breaker.enter() or 0)
+    assert changes == [4.0, 8.0, 0.0]
+
+
 def test_each_failed_probe_doubles_the_rest_up_to_the_longest() -> None:
     breaker, clock = opened()
     rests = []
