@@ -8,7 +8,7 @@ from typing import Protocol
 from plugin.auth.caller import Caller
 from plugin.errors import LimitReached, StorageUnavailable
 from plugin.gate.admission import Admission
-from plugin.gate.counters import FAILURES, NOTHING_TAKEN, Counters, Refusal, Taken
+from plugin.gate.counters import FAILURES, NOTHING_TAKEN, Counters, Level, Refusal, Take, Taken
 from plugin.gate.entries import Call, Outcome
 from plugin.gate.limits import Limits, Plan, month_of
 from plugin.gate.limits_store import WatchedLimits
@@ -71,6 +71,7 @@ class Gate:
         self._watched = watched
         self._limits = Limits((), prices, "")
         self._owed: list[tuple[Taken, Sequence[int]]] = []
+        self._settling_fails = False
         self.tick()
 
     def tick(self) -> None:
@@ -130,16 +131,25 @@ class Gate:
         if ahead is None or isinstance(found, Refusal):
             return found
         self.settle(found, [0] * len(found.takes))
-        return Refusal(ahead, self.counters.level(ahead), None if ahead.kind == "running" else 0.0)
+        return Refusal(ahead, self._level(ahead), None if ahead.kind == "running" else 0.0)
+
+    def _level(self, take: Take) -> Level:
+        try:
+            return self.counters.level(take)
+        except FAILURES:
+            raise StorageUnavailable(_NOT_COUNTED) from None
 
     def settle(self, taken: Taken, actual: Sequence[int]) -> None:
         """End what a call took; where the counts cannot be reached, `tick` tries it again."""
         try:
             self.counters.settle(taken, actual)
         except FAILURES:
-            if not self._owed:
+            if not self._settling_fails:
                 log.exception("what calls took of their limits cannot be given back yet")
+            self._settling_fails = True
             self._owed.append((taken, actual))
+        else:
+            self._settling_fails = False
 
     def wait(self, key: str, plan: Plan, refusal: Refusal) -> Awaitable[Taken]:
         """What to await for one's turn; raises `LimitReached` where there is no waiting."""
@@ -157,5 +167,5 @@ class Gate:
         return found
 
     def _refused(self, plan: Plan, refusal: Refusal) -> LimitReached:
-        standing = Standing(plan, [self.counters.level(take) for take in plan.takes])
+        standing = Standing(plan, [self._level(take) for take in plan.takes])
         return refused(plan.named(refusal.take), refusal, [standing], self.counters.now())

@@ -55,7 +55,7 @@ def test_who_needs_a_new_count_is_told_and_the_others_go_on(
 
 
 def test_what_cannot_be_given_back_now_is_given_back_later(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def out_of_reach(*_: object) -> None:
         raise OSError(12, "Cannot allocate memory")
@@ -66,11 +66,26 @@ def test_what_cannot_be_given_back_now_is_given_back_later(
             patched.setattr(gate.counters, "settle", out_of_reach)
             ann.settle(Ending(200))
             gate.tick()
+            gate.tick()
+        assert len(caplog.records) == 1, "a fault is logged once, not at every attempt"
         assert book.only[1].status == 200
         with pytest.raises(LimitReached):
             admit(gate, "ann")
         gate.tick()
         admit(gate, "ann").settle(Ending(200))
+
+
+def test_a_refusal_whose_level_cannot_be_read_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def out_of_reach(_: object) -> None:
+        raise OSError(5, "Input/output error")
+
+    with gate_with(tmp_path, Limit("key", "*", "requests", "minute", 1)) as (gate, _):
+        admit(gate, "ann").settle(Ending(200))
+        monkeypatch.setattr(gate.counters, "level", out_of_reach)
+        with pytest.raises(StorageUnavailable, match="nothing was done"):
+            admit(gate, "ann")
 
 
 async def test_who_waits_in_line_is_told_as_well(
