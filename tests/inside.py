@@ -8,7 +8,11 @@ from fastapi.testclient import TestClient
 
 def inside(client: TestClient) -> FastAPI:
     """Return the FastAPI application below the layers of the service behind `client`."""
-    layer: Any = client.app
+    return fastapi_below(client.app)
+
+
+def fastapi_below(layer: Any) -> FastAPI:
+    """Return the FastAPI application below the layers of a service."""
     while not isinstance(layer, FastAPI):
         layer = layer._app
     return layer

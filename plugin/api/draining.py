@@ -7,6 +7,7 @@ import orjson
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from plugin.api.exception_handlers import problem
+from plugin.api.local_path import local_path
 from plugin.errors import EngineUnavailable
 
 _CLOSE = (b"connection", b"close")
@@ -31,7 +32,7 @@ class Draining:
         """Handle a request; everything else passes."""
         if self._drains and scope["type"] == "http":
             send = _closing(send)
-            if scope["path"] == "/readyz":
+            if local_path(scope) == "/readyz":
                 await _not_ready(send)
                 return
         try:
@@ -72,4 +73,4 @@ async def _cut_short(scope: Scope) -> None:
         headers={"retry-after": "1"},
     )
     answer = problem(stopping, None, exchange.request_id)
-    await answer.send(_closing(exchange.send), exchange.request_id, scope["path"])
+    await answer.send(_closing(exchange.send), exchange.request_id, local_path(scope))

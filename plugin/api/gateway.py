@@ -11,6 +11,7 @@ from starlette.types import Message, Receive, Scope, Send
 from plugin.api.direct_route import machinery_app, operation_app
 from plugin.api.exception_handlers import problem
 from plugin.api.idempotent import app_of
+from plugin.api.local_path import local_path
 from plugin.api.middleware import BROKEN_OFF, CALLER_LEFT, Exchange
 from plugin.api.openai_errors import speaks_openai, unknown_url
 from plugin.api.route_table import Entry, RouteTable
@@ -99,7 +100,7 @@ class Gateway:
         if scope["method"] == "HEAD":
             send = _without_content(send)
         try:
-            found = self._table.find(scope["method"], _path(scope))
+            found = self._table.find(scope["method"], local_path(scope))
             if found is None:
                 await self._miss(scope, send)
                 return
@@ -119,7 +120,7 @@ class Gateway:
             route = entry.route if entry is not None else None
             answer = problem(error, route, exchange.request_id)
             exchange.failed(answer)
-            await answer.send(send, exchange.request_id, _path(scope))
+            await answer.send(send, exchange.request_id, local_path(scope))
 
     async def _let_in(
         self, scope: Scope, receive: Receive, access: Access, exchange: Exchange
@@ -135,7 +136,7 @@ class Gateway:
         _permit(caller, access.scope)
         if self._admit is None:
             return receive
-        door = GPT_API if speaks_openai(scope["path"]) else OPERATIONS
+        door = GPT_API if speaks_openai(local_path(scope)) else OPERATIONS
         found = self._admit(caller, access.action, door, exchange.request_id)
         if isinstance(found, Admission):
             admission = found
@@ -145,7 +146,7 @@ class Gateway:
         return receive
 
     async def _miss(self, scope: Scope, send: Send) -> None:
-        path, method = _path(scope), scope["method"]
+        path, method = local_path(scope), scope["method"]
         allowed = self._table.allowed(path)
         if not allowed:
             other = path.rstrip("/") if path.endswith("/") else f"{path}/"
@@ -190,12 +191,6 @@ def _permit(caller: Caller, wanted: str) -> None:
             f'scope="{wanted}"'
         },
     )
-
-
-def _path(scope: Scope) -> str:
-    path: str = scope["path"]
-    root: str = scope.get("root_path", "")
-    return path.removeprefix(root) if root else path
 
 
 def _without_content(send: Send) -> Send:

@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from plugin.api.direct_route import LARGE
 from plugin.api.exception_handlers import problem
+from plugin.api.local_path import local_path
 from plugin.api.middleware import Exchange
 from plugin.api.openai_errors import speaks_openai
 from plugin.api.route_table import Entry
@@ -65,7 +66,7 @@ async def _once(entry: Entry, scope: Scope, receive: Receive, send: Send) -> Non
                 await body.read(receive)
         else:
             await body.read(receive)
-        found = await _claim(keys, name, body, scope["path"])
+        found = await _claim(keys, name, body, local_path(scope))
         if isinstance(found, Answer):
             await _replay(found, scope, send)
             return
@@ -111,7 +112,7 @@ class _Answering:
         self._scope = scope
         self._send = send
         self._exchange: Exchange = scope["plugin.exchange"]
-        self._of_gpt_api = speaks_openai(scope["path"])
+        self._of_gpt_api = speaks_openai(local_path(scope))
         self._start: Message | None = None
         self._held: list[Message] = []
         self._holds = True
@@ -131,7 +132,7 @@ class _Answering:
             self._forget()
             answer = problem(error, entry.route, self._exchange.request_id)
             self._exchange.failed(answer)
-            await answer.send(self._take, self._exchange.request_id, self._scope["path"])
+            await answer.send(self._take, self._exchange.request_id, local_path(self._scope))
 
     async def _take(self, message: Message) -> None:
         if message["type"] == "http.response.start":

@@ -12,6 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from plugin.api.exception_handlers import Problem, problem
 from plugin.api.limit_headers import limit_headers
+from plugin.api.local_path import local_path
 from plugin.api.openai_errors import speaks_openai, status_of
 from plugin.api.openai_headers import openai_headers
 from plugin.api.waiting import left
@@ -209,7 +210,7 @@ class RequestLog:
 
         traffic = self._traffic
         exchange = scope["plugin.exchange"] = Exchange(
-            send, _request_id(scope), elapsed if speaks_openai(scope["path"]) else None, traffic
+            send, _request_id(scope), elapsed if speaks_openai(local_path(scope)) else None, traffic
         )
         if self._traces is not None:
             exchange.trace = self._traces.begin(exchange, scope["method"], scope["headers"])
@@ -267,13 +268,13 @@ class BodyLimit:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        limit = self._of_paths.get(scope["path"], self._limit)
+        limit = self._of_paths.get(local_path(scope), self._limit)
         exchange: Exchange = scope["plugin.exchange"]
         exchange.announced = _announced(scope)
         if exchange.announced > limit:
             answer = problem(BodyTooLarge(_detail(limit)), None, exchange.request_id)
             exchange.failed(answer)
-            await answer.send(send, exchange.request_id, scope["path"])
+            await answer.send(send, exchange.request_id, local_path(scope))
             return
         left = limit
 
