@@ -16,7 +16,7 @@ from plugin.api.local_path import local_path
 from plugin.api.openai_errors import speaks_openai, status_of
 from plugin.api.openai_headers import openai_headers
 from plugin.api.waiting import left
-from plugin.errors import BodyTooLarge, LimitReached
+from plugin.errors import BodyTooLarge, LimitReached, UpstreamRefused
 from plugin.gate.admission import WHOLE, Admission, Ending
 from plugin.gate.refusals import Standing
 from plugin.gate.traces import RequestTrace, Traces
@@ -159,7 +159,9 @@ class Exchange(Trail):
     def failed(self, answer: Problem, what: str = "refused") -> None:
         """Remember the error that it is answered with, or breaks off with, before that is sent."""
         self.notes["code"] = answer.code
-        told = {"text": answer.detail} if answer.status in _TOLD else {}
+        # an upstream's words may repeat what the caller sent
+        ours = answer.status in _TOLD and not isinstance(answer.error, UpstreamRefused)
+        told = {"text": answer.detail} if ours else {}
         if isinstance(answer.error, LimitReached):
             self.standing = answer.error.standing
             self.notes["limit"] = told["limit"] = answer.error.limit
