@@ -46,8 +46,7 @@ class CallFailed(Exception):  # noqa: N818 - it says what happened to the call
     @property
     def status(self) -> int:
         """The status that the caller would get for it."""
-        error = self.error
-        return error.answered[0] if isinstance(error, UpstreamRefused) else error.status
+        return self.error.status
 
 
 def broken(name: str, what: str) -> CallFailed:

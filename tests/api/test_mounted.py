@@ -21,7 +21,8 @@ def mounted(tmp_path: Path) -> Iterator[TestClient]:
     settings = Settings(_env_file=None, data_dir=tmp_path, log_level="error", engine="none")
     service = create_app(settings)
     below = fastapi_below(service)
-    outer = FastAPI(lifespan=lambda _: below.router.lifespan_context(below))
+    outer = FastAPI()
+    outer.router.lifespan_context = lambda _: below.router.lifespan_context(below)
     outer.mount("/ai", service)
     with TestClient(outer, base_url="http://127.0.0.1:8000/ai") as client:
         engine = open_blocking(settings.database)
