@@ -1,7 +1,8 @@
 """The service mounted below a path of another application answers as it does at the root."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -21,8 +22,13 @@ def mounted(tmp_path: Path) -> Iterator[TestClient]:
     settings = Settings(_env_file=None, data_dir=tmp_path, log_level="error", engine="none")
     service = create_app(settings)
     below = fastapi_below(service)
-    outer = FastAPI()
-    outer.router.lifespan_context = lambda _: below.router.lifespan_context(below)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        async with below.router.lifespan_context(below):
+            yield
+
+    outer = FastAPI(lifespan=lifespan)
     outer.mount("/ai", service)
     with TestClient(outer, base_url="http://127.0.0.1:8000/ai") as client:
         engine = open_blocking(settings.database)
