@@ -66,6 +66,7 @@ from plugin.pools.turns import Turns
 from plugin.settings import JwtIssuer, Settings
 from plugin.storage import migrate
 from plugin.storage.database import FAILURES, ChangeWatch, Commits, open_blocking, open_database
+from plugin.storage.reserve import Reserve
 from plugin.storage.use import Quotas
 from plugin.storage.use import quotas as storage_quotas
 
@@ -93,6 +94,7 @@ class Services:
     gate: Gate
     idempotency: Idempotency
     quotas: Quotas
+    reserve: Reserve
 
     async def ready(self) -> bool:
         """Whether the database answers."""
@@ -133,6 +135,7 @@ async def open_services(
     quotas = storage_quotas(settings.quota_files, settings.quota_documents, settings.quota_answers)
     migrate.prepare(settings.data_dir, url)
     async with AsyncExitStack() as stack:
+        reserve = await stack.enter_async_context(_open_reserve(settings))
         pools = stack.enter_context(
             open_pools(current.get, (os.cpu_count() or 1) // settings.workers)
         )
@@ -202,6 +205,7 @@ async def open_services(
             gate=gate,
             idempotency=idempotency,
             quotas=quotas,
+            reserve=reserve,
         )
 
 
@@ -249,6 +253,18 @@ async def open_telemetry(
 
 
 @asynccontextmanager
+async def _open_reserve(settings: Settings) -> AsyncIterator[Reserve]:
+    reserve = Reserve(settings.data_dir, settings.disk_reserve)
+    reserve.look()
+    watching = asyncio.create_task(reserve.watch())
+    try:
+        yield reserve
+    finally:
+        watching.cancel()
+        await asyncio.wait({watching})
+
+
+@asynccontextmanager
 async def _open_gate(
     settings: Settings, watched: WatchedLimits, reader: SqlEngine, journal: Journal
 ) -> AsyncIterator[Gate]:
@@ -269,6 +285,8 @@ async def _open_gate(
 async def _open_idempotency(
     settings: Settings, pools: Pools, quotas: Quotas
 ) -> AsyncIterator[Idempotency]:
+    spool = settings.data_dir / "spool"
+    spool.mkdir(mode=0o700, exist_ok=True)
     engine = open_blocking(settings.database, wait=1.0)
     try:
         keys = Idempotency(
@@ -277,6 +295,7 @@ async def _open_idempotency(
             settings.data_dir / "holders",
             time.time,
             quota=quotas.answers,
+            spool=spool,
         )
         keys.start()
         try:

@@ -56,7 +56,7 @@ async def _once(entry: Entry, scope: Scope, receive: Receive, send: Send) -> Non
     services = scope["app"].state.services
     keys: Idempotency = services.idempotency
     name = Name(scope["plugin.caller"].id, _key(scope["headers"]))
-    with SpooledBody(scope, services.pools.files) as body:
+    with SpooledBody(scope, services.pools.files, keys.spool) as body:
         if scope["plugin.exchange"].announced > LARGE:
             async with services.pools.bodies.turn():
                 await body.read(receive)

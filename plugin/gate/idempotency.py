@@ -75,7 +75,8 @@ class Claim:
 class Idempotency:
     """The keys of one worker's callers; `wait` is for how long an equal call is waited for.
 
-    `clock` is in seconds since 1970. `directory` holds a locked file for each worker.
+    `clock` is in seconds since 1970. `directory` holds a locked file for each worker. `spool` is
+    the folder for large bodies while their calls run; None: where temporary files lie.
     """
 
     def __init__(  # noqa: PLR0913 - two of them are bounds
@@ -88,7 +89,9 @@ class Idempotency:
         wait: float = 60.0,
         most: int = MOST_KEYS,
         quota: Quota = _NO_QUOTA,
+        spool: Path | None = None,
     ) -> None:
+        self.spool = spool
         self._holder = Holder(directory)
         self._table = KeyTable(
             self._holder.name, self._holder.lives, clock, LIFETIME, most=quota.limit

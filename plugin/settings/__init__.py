@@ -217,6 +217,12 @@ class Settings(Offer):
         description="how many bytes of answers are kept for the Idempotency-Keys of a key, "
         "0 for no quota",
     )
+    disk_reserve: int = Field(
+        default=67_108_864,
+        ge=0,
+        le=2**53,
+        description="bytes of the data directory's disk that only operators may use, 0 for none",
+    )
     queue: int = Field(
         default=0,
         ge=0,

@@ -9,6 +9,12 @@ from typing import Any
 
 _KEEP_SIZE = 1
 _NOT_OFFERED = frozenset({errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL, errno.ENODEV})
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+
+
+def is_full(error: OSError) -> bool:
+    """Whether a write failed because there is no room: by disk, quota or RLIMIT_FSIZE."""
+    return error.errno in _FULL
 
 
 def allocate(file: int, offset: int, length: int) -> bool:
