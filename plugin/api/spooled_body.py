@@ -36,9 +36,7 @@ class SpooledBody:
         self._sum = sha256(b"\0".join((*about, media_type, b"")))
         self._unread = b""
         where = None if folder is None else str(folder)
-        self._file = SpooledTemporaryFile[bytes](
-            _IN_MEMORY, dir=None if folder is None else str(folder)
-        )
+        self._file = SpooledTemporaryFile[bytes](_IN_MEMORY, dir=where)
         self._size = 0
         self._given = 0
         self._receive: Receive | None = None
