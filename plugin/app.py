@@ -10,9 +10,10 @@ from collections.abc import (
     Collection,
     Iterable,
     Iterator,
+    Mapping,
     Sequence,
 )
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
@@ -39,7 +40,7 @@ from plugin.api.v1 import (
     usage,
 )
 from plugin.auth.caller import Caller
-from plugin.errors import CannotRun
+from plugin.errors import CannotRun, NoSpace, StorageUnavailable
 from plugin.gate.admission import Admission
 from plugin.gate.telemetry import Telemetry
 from plugin.gate.traces import Traces, open_traces
@@ -55,6 +56,10 @@ from plugin.services import (
 from plugin.settings import Settings, load
 
 _DISTRIBUTION = "gpt-plugin"
+_DISK_FULL = (
+    "The disk of this service is full, so it cannot write down this call, and nothing was done; "
+    "the call may be right. The operator must make room in PLUGIN_DATA_DIR."
+)
 
 GPT_API: tuple[APIRouter, ...] = (
     chat.router,
@@ -94,7 +99,7 @@ def create_app(settings: Settings | None = None, *, ledger_beside: bool = False)
     watched = _Watched(paths, Traffic(), traces)
     guarded = (*GPT_API, *FOR_OPERATORS, *operations)
 
-    opened = _Opened(records)
+    opened = _Opened(records, _storing((*operations, files.router)))
     app = FastAPI(
         openapi_url=None,
         docs_url=None,
@@ -107,7 +112,7 @@ def create_app(settings: Settings | None = None, *, ledger_beside: bool = False)
     # From the inside out: a request passes the last one first.
     table = route_table(app, public)
     service: ASGIApp = Gateway(app, table, opened.authenticate, opened.admit)
-    service = BodyLimit(service, settings.body_limit, _limits_of_uploads(settings))
+    service = BodyLimit(service, settings.body_limit, limits_of_uploads(settings))
     return RequestLog(
         service, opened, time.perf_counter, traces=watched.traces, traffic=watched.traffic
     )
@@ -125,10 +130,11 @@ class _Watched:
 class _Opened:
     """What the layers ask of what the lifespan opens, found without a look-up."""
 
-    __slots__ = ("access_log", "services", "telemetry")
+    __slots__ = ("_storing", "access_log", "services", "telemetry")
 
-    def __init__(self, access_log: AccessLog | None) -> None:
+    def __init__(self, access_log: AccessLog | None, storing: Mapping[str, bool]) -> None:
         self.access_log = access_log
+        self._storing = storing
         self.services: Services
         self.telemetry: Telemetry
 
@@ -139,8 +145,21 @@ class _Opened:
     def admit(
         self, caller: Caller, action: str, door: str, request_id: str
     ) -> Admission | Awaitable[Admission]:
-        """See `Admit`."""
+        """See `Admit`; raises `NoSpace` too, before anything else is done."""
+        if self.services.reserve.is_low:
+            self._admit_on_full_disk(action)
         return self.services.gate.admit(caller, action, door, request_id)
+
+    def _admit_on_full_disk(self, action: str) -> None:
+        """Refuse what stores; what deletes may use the space of operators, for it makes room."""
+        reserve, stores = self.services.reserve, self._storing.get(action)
+        if stores:
+            raise NoSpace
+        if stores is False:
+            with suppress(OSError):
+                reserve.release()
+        elif reserve.is_spent:
+            raise StorageUnavailable(_DISK_FULL)
 
     def write(self, record: dict[str, object], exchange: Exchange) -> None:
         """Take the record of a request that has ended, at once."""
@@ -149,11 +168,26 @@ class _Opened:
         self.telemetry.record(record, exchange.way, admitted=exchange.admitted)
 
 
+def _storing(routers: Iterable[APIRouter]) -> dict[str, bool]:
+    """The actions that write: True for those that store, False for those that delete."""
+    found: dict[str, bool] = {}
+    for route in (route for router in routers for route in iter_route_contexts(router.routes)):
+        access = None if route.endpoint is None else access_of(route.endpoint)
+        if access is not None and not access.reads:
+            methods = route.methods or set()
+            if methods & {"POST", "PUT", "PATCH"}:
+                found[access.action] = True
+            elif "DELETE" in methods:
+                found[access.action] = False
+    return found
+
+
 def _version() -> str:
     return version(_DISTRIBUTION)
 
 
-def _limits_of_uploads(settings: Settings) -> dict[str, int]:
+def limits_of_uploads(settings: Settings) -> dict[str, int]:
+    """The paths that take uploads, and the bytes of a whole form there."""
     limits = dict.fromkeys(images.UPLOADS, images.UPLOAD_LIMIT)
     return limits | {"/v1/files": settings.file_limit + files.FORM_ALLOWANCE}
 

@@ -140,6 +140,25 @@ class BudgetUsedUp(LimitReached):
     kind = "insufficient_quota"
 
 
+class QuotaUsedUp(PluginError):  # noqa: N818
+    """What a caller stores would exceed a storage quota; nothing was stored."""
+
+    status = 429
+    code = "insufficient_quota"
+    title = "A storage quota is used up"
+    kind = "insufficient_quota"
+
+    def __init__(
+        self, what: str, limit: int, used: int, more: int, setting: str, remedy: str
+    ) -> None:
+        needed = f", and this call needs {more:,} more" if more else ""
+        super().__init__(
+            f"The storage quota of this key for {what} is {limit:,} bytes; {used:,} are in use"
+            f"{needed}. Nothing was stored. {remedy}, or ask the operator for a larger {setting}.",
+            headers={"x-should-retry": "false"},
+        )
+
+
 class SourceUnavailable(PluginError):  # noqa: N818
     """A service that an operation asks cannot be reached; nothing is invented in its place."""
 
@@ -216,7 +235,7 @@ class NotOffered(PluginError):  # noqa: N818
 
 
 class NoSpace(PluginError):  # noqa: N818
-    """The disk of this service holds no more; nothing was stored."""
+    """The disk of this service has only its reserve left, or nothing; nothing was stored."""
 
     status = 507
     code = "insufficient_storage"

@@ -66,6 +66,9 @@ from plugin.pools.turns import Turns
 from plugin.settings import JwtIssuer, Settings
 from plugin.storage import migrate
 from plugin.storage.database import FAILURES, ChangeWatch, Commits, open_blocking, open_database
+from plugin.storage.reserve import Reserve
+from plugin.storage.use import Quotas
+from plugin.storage.use import quotas as storage_quotas
 
 _TO_ISSUERS = Limits(total=5.0, connect=3.0, body=500_000)
 
@@ -90,6 +93,8 @@ class Services:
     meaning: Meaning | None
     gate: Gate
     idempotency: Idempotency
+    quotas: Quotas
+    reserve: Reserve
 
     async def ready(self) -> bool:
         """Whether the database answers."""
@@ -127,8 +132,10 @@ async def open_services(
     ledger.
     """
     url = settings.database
+    quotas = storage_quotas(settings.quota_files, settings.quota_documents, settings.quota_answers)
     migrate.prepare(settings.data_dir, url)
     async with AsyncExitStack() as stack:
+        reserve = await stack.enter_async_context(_open_reserve(settings))
         pools = stack.enter_context(
             open_pools(current.get, (os.cpu_count() or 1) // settings.workers)
         )
@@ -144,7 +151,7 @@ async def open_services(
         books = await stack.enter_async_context(opening)
         watched = WatchedLimits(LimitStore(reader).list, ChangeWatch(commits, LIMIT_CHANGES))
         gate = await stack.enter_async_context(_open_gate(settings, watched, reader, books.journal))
-        idempotency = await stack.enter_async_context(_open_idempotency(settings, pools))
+        idempotency = await stack.enter_async_context(_open_idempotency(settings, pools, quotas))
         keys = KeyRing(partial(find_secret, commits), ChangeWatch(commits, KEY_CHANGES), time.time)
         last_use = LastUse(keys, database, time.time)
         stack.push_async_callback(last_use.close)
@@ -161,7 +168,12 @@ async def open_services(
         tokens = JwtAuth(issuers, scopes, time.time) if issuers else None
         catalog = await open_catalog(stack, settings, pools.schemas)
         files = Files(
-            settings.data_dir / "files", settings.file_limit, database, pools.files, time.time
+            settings.data_dir / "files",
+            settings.file_limit,
+            database,
+            pools.files,
+            time.time,
+            quotas.files,
         )
         await files.sweep()
         usage = LedgerReader(
@@ -192,6 +204,8 @@ async def open_services(
             ),
             gate=gate,
             idempotency=idempotency,
+            quotas=quotas,
+            reserve=reserve,
         )
 
 
@@ -239,6 +253,18 @@ async def open_telemetry(
 
 
 @asynccontextmanager
+async def _open_reserve(settings: Settings) -> AsyncIterator[Reserve]:
+    reserve = Reserve(settings.data_dir, settings.disk_reserve)
+    reserve.look()
+    watching = asyncio.create_task(reserve.watch())
+    try:
+        yield reserve
+    finally:
+        watching.cancel()
+        await asyncio.wait({watching})
+
+
+@asynccontextmanager
 async def _open_gate(
     settings: Settings, watched: WatchedLimits, reader: SqlEngine, journal: Journal
 ) -> AsyncIterator[Gate]:
@@ -256,10 +282,21 @@ async def _open_gate(
 
 
 @asynccontextmanager
-async def _open_idempotency(settings: Settings, pools: Pools) -> AsyncIterator[Idempotency]:
+async def _open_idempotency(
+    settings: Settings, pools: Pools, quotas: Quotas
+) -> AsyncIterator[Idempotency]:
+    spool = settings.data_dir / "spool"
+    spool.mkdir(mode=0o700, exist_ok=True)
     engine = open_blocking(settings.database, wait=1.0)
     try:
-        keys = Idempotency(engine, pools.idempotency, settings.data_dir / "holders", time.time)
+        keys = Idempotency(
+            engine,
+            pools.idempotency,
+            settings.data_dir / "holders",
+            time.time,
+            quota=quotas.answers,
+            spool=spool,
+        )
         keys.start()
         try:
             yield keys

@@ -91,6 +91,14 @@ def migrated_once() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session", autouse=True)
+def no_disk_reserve() -> Iterator[None]:
+    """Let the services of this process reserve no disk: each would hold 64 MiB until the end."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("PLUGIN_DISK_RESERVE", "0")
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
 def documents_once() -> Iterator[None]:
     """Build the OpenAPI document of the same routers once: 0.2 s for every service of a test."""
     build = documents.build

@@ -20,14 +20,11 @@ from plugin.api.openai_errors import speaks_openai
 from plugin.api.route_table import Entry
 from plugin.api.spooled_body import SpooledBody
 from plugin.api.v1.answering import while_there
-from plugin.errors import LimitReached
+from plugin.errors import LimitReached, NoSpace, QuotaUsedUp
 from plugin.gate.admission import REPLAYED
 from plugin.gate.idempotency import Claim, Idempotency
 from plugin.gate.idempotency_errors import AnswerNotKept, InvalidKey, KeyBusy, KeyInUse
-from plugin.gate.idempotency_store import Answer, Name
-
-LARGEST_ANSWER = 1_048_576
-"""Bytes of an answer that are kept; what became of a larger one: see `_Answering.keep`."""
+from plugin.gate.idempotency_store import LARGEST_ANSWER, Answer, Name
 
 _HEADER = b"idempotency-key"
 _KEY = re.compile(rb"[ -~]{1,255}")
@@ -60,7 +57,7 @@ async def _once(entry: Entry, scope: Scope, receive: Receive, send: Send) -> Non
     services = scope["app"].state.services
     keys: Idempotency = services.idempotency
     name = Name(scope["plugin.caller"].id, _key(scope["headers"]))
-    with SpooledBody(scope, services.pools.files) as body:
+    with SpooledBody(scope, services.pools.files, keys.spool) as body:
         if scope["plugin.exchange"].announced > LARGE:
             async with services.pools.bodies.turn():
                 await body.read(receive)
@@ -124,7 +121,7 @@ class _Answering:
         receive = body.again if self._of_gpt_api else body.again_and_stay
         try:
             await entry.app(self._scope, receive, self._take)
-        except (ClientDisconnect, LimitReached):
+        except (ClientDisconnect, LimitReached, QuotaUsedUp, NoSpace):
             raise  # nothing was done, or nothing that changes anything; never kept
         except Exception as error:
             if self._exchange.status is not None:

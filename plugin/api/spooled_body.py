@@ -1,10 +1,13 @@
 """The body of a request, read to its end before anything is done: to compare it, and to give it on.
 
-A small one is kept in memory, a large one in a temporary file.
+A small one is kept in memory, a large one in a file without a name in the data directory: a `/tmp`
+may be smaller than an upload.
 """
 
 import asyncio
+from contextlib import suppress
 from hashlib import sha256
+from pathlib import Path
 from tempfile import SpooledTemporaryFile
 from types import TracebackType
 from typing import Self
@@ -12,7 +15,9 @@ from typing import Self
 from starlette.requests import ClientDisconnect
 from starlette.types import Message, Receive, Scope
 
+from plugin.errors import NoSpace
 from plugin.pools.threads import Threads
+from plugin.storage.allocation import is_full
 
 _IN_MEMORY = 1_048_576
 _PIECE = 262_144
@@ -21,16 +26,17 @@ _PIECE = 262_144
 class SpooledBody:
     """The body of the request of `scope`; what was kept of it goes when the context is left.
 
-    `threads` read and write a large one.
+    `threads` read and write a large one, in `folder` (None: where temporary files lie).
     """
 
-    def __init__(self, scope: Scope, threads: Threads) -> None:
+    def __init__(self, scope: Scope, threads: Threads, folder: Path | None = None) -> None:
         self._threads = threads
         media_type, self._boundary = _media_type(scope)
         about = (scope["method"].encode(), scope["path"].encode(), scope["query_string"])
         self._sum = sha256(b"\0".join((*about, media_type, b"")))
         self._unread = b""
-        self._file = SpooledTemporaryFile[bytes](_IN_MEMORY)
+        where = None if folder is None else str(folder)
+        self._file = SpooledTemporaryFile[bytes](_IN_MEMORY, dir=where)
         self._size = 0
         self._given = 0
         self._receive: Receive | None = None
@@ -44,10 +50,14 @@ class SpooledBody:
         _error: BaseException | None,
         _trace: TracebackType | None,
     ) -> None:
-        self._file.close()
+        with suppress(OSError):  # bytes that did not fit the disk are not wanted either
+            self._file.close()
 
     async def read(self, receive: Receive) -> None:
-        """Read it all; raises `ClientDisconnect` when the caller left before its end."""
+        """Read it all.
+
+        Raises `ClientDisconnect` when the caller left before its end, `NoSpace` on a full disk.
+        """
         self._receive = receive
         more = True
         while more:
@@ -97,7 +107,12 @@ class SpooledBody:
         if self._size <= _IN_MEMORY:
             self._file.write(piece)
         else:
-            await self._threads.run(self._file.write, piece)
+            try:
+                await self._threads.run(self._file.write, piece)
+            except OSError as error:
+                if is_full(error):
+                    raise NoSpace from error
+                raise
 
     def _count(self, piece: bytes) -> None:
         if not self._boundary:

@@ -108,7 +108,9 @@ def _store(settings: "Settings") -> "Iterator[KeyStore]":
     from plugin.errors import CannotRun, NotFound
     from plugin.storage.database import FAILURES, open_blocking
     from plugin.storage.migrate import prepare
+    from plugin.storage.reserve import Reserve
 
+    Reserve(settings.data_dir, settings.disk_reserve).release()
     prepare(settings.data_dir, settings.database)
     engine = open_blocking(settings.database)
     try:

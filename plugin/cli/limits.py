@@ -130,7 +130,9 @@ def _store(settings: "Settings") -> "Iterator[LimitStore]":
     from plugin.gate.limits_store import LimitStore
     from plugin.storage.database import FAILURES, open_blocking
     from plugin.storage.migrate import prepare
+    from plugin.storage.reserve import Reserve
 
+    Reserve(settings.data_dir, settings.disk_reserve).release()
     prepare(settings.data_dir, settings.database)
     engine = open_blocking(settings.database)
     try:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from sqlalchemy import select
 
-from plugin.gate.journal import journals
+from plugin.gate.journal_files import journals
 from plugin.gate.ledger_tables import ledger_journals
 from plugin.storage.database import open_blocking
 

@@ -113,6 +113,9 @@ class Gate:
     async def _admit_later(self, call: Call, plan: Plan, turn: Awaitable[Taken]) -> Admission:
         begun = time.perf_counter()
         taken = await turn
+        if self.book is not None and not self.book.healthy:  # it may have changed meanwhile
+            self.settle(taken, [0] * len(taken.takes))
+            raise StorageUnavailable(_NOT_WRITTEN)
         return Admission(self, call, plan, taken, time.perf_counter() - begun)
 
     def at_model(self, call: Call, model: str) -> Plan:

@@ -25,18 +25,20 @@ from plugin.gate.idempotency_errors import (
     KeysUnavailable,
     TooManyKeys,
 )
-from plugin.gate.idempotency_store import Answer, KeyTable, Name
+from plugin.gate.idempotency_store import Answer, Full, KeyTable, Name
 from plugin.pools.threads import Threads
 from plugin.storage.database import FAILURES
+from plugin.storage.use import Quota, quotas
 
 log = logging.getLogger(__name__)
 
 LIFETIME = 86_400
 """Seconds for which an answer is kept."""
 
-MOST_KEYS, MOST_BYTES = 100_000, 256 * 1024 * 1024
-"""What is kept for one caller at most, within one lifetime; more calls with a key are refused."""
+MOST_KEYS = 100_000
+"""Keys of one caller at most, within one lifetime; more calls with a key are refused."""
 
+_NO_QUOTA = quotas().answers
 _COUNTED_EVERY = 100
 _FIRST_LOOK, _LONGEST_PAUSE = 0.01, 0.1
 _TEND_EVERY, _SWEEP_EVERY = 1.0, 60
@@ -73,10 +75,11 @@ class Claim:
 class Idempotency:
     """The keys of one worker's callers; `wait` is for how long an equal call is waited for.
 
-    `clock` is in seconds since 1970. `directory` holds a locked file for each worker.
+    `clock` is in seconds since 1970. `directory` holds a locked file for each worker. `spool` is
+    the folder for large bodies while their calls run; None: where temporary files lie.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - two of them are bounds
         self,
         engine: Engine,
         threads: Threads,
@@ -84,13 +87,19 @@ class Idempotency:
         clock: Callable[[], float],
         *,
         wait: float = 60.0,
-        most: tuple[int, int] = (MOST_KEYS, MOST_BYTES),
+        most: int = MOST_KEYS,
+        quota: Quota = _NO_QUOTA,
+        spool: Path | None = None,
     ) -> None:
+        self.spool = spool
         self._holder = Holder(directory)
-        self._table = KeyTable(self._holder.name, self._holder.lives, clock, LIFETIME)
+        self._table = KeyTable(
+            self._holder.name, self._holder.lives, clock, LIFETIME, most=quota.limit
+        )
         self._batches = Batches(engine, threads)
         self._wait = wait
         self._most = most
+        self._quota = quota
         self._busy: dict[Name, _Running] = {}
         self._unstored: dict[Name, _Running] = {}
         self._unfreed = set[Name]()
@@ -114,7 +123,7 @@ class Idempotency:
     async def claim(self, name: Name, fingerprint: bytes) -> Claim | Answer:
         """The claim to carry a call out, or the answer that it got before, waited for.
 
-        Raises `KeyReused`, `KeyInUse`, `TooManyKeys` and `KeysUnavailable`.
+        Raises `KeyReused`, `KeyInUse`, `TooManyKeys`, `QuotaUsedUp` and `KeysUnavailable`.
         """
         try:
             async with asyncio.timeout(self._wait):
@@ -195,6 +204,9 @@ class Idempotency:
             entry = await self._run(name.caller_id, ours)
             if entry is None:
                 return None
+            if isinstance(entry, Full):
+                self._quota.check(entry.used, entry.needed)
+                continue
             if entry.fingerprint != fingerprint:
                 raise KeyReused
             if entry.answer is not None:
@@ -215,11 +227,10 @@ class Idempotency:
         room = self._room.get(caller_id, 0)
         if room <= 0:
             held = partial(self._table.held, caller_id=caller_id)
-            count, size = await self._run(caller_id, held)
-            most, most_bytes = self._most
-            if count >= most or size >= most_bytes:
-                raise TooManyKeys(most, most_bytes // 1024**2)
-            room = min(_COUNTED_EVERY, most - count)
+            count = await self._run(caller_id, held)
+            if count >= self._most:
+                raise TooManyKeys(self._most)
+            room = min(_COUNTED_EVERY, self._most - count)
         self._room[caller_id] = room - 1
 
     async def _run(self, caller_id: str, work: Callable[[Connection], T]) -> T:

@@ -81,11 +81,11 @@ class TooManyKeys(PluginError):  # noqa: N818
     title = "Too many idempotency keys"
     kind = "requests"
 
-    def __init__(self, most: int, megabytes: int) -> None:
+    def __init__(self, most: int) -> None:
         super().__init__(
-            f"Answers for {most} idempotency keys, or {megabytes} MB of them, are kept for one "
-            "caller for 24 hours, and so many are there; nothing was done. Send the call without "
-            "the header, or wait until older ones are gone.",
+            f"At most {most} idempotency keys are kept for one caller for 24 hours, and so many "
+            "are there; nothing was done. Send the call without the header, or wait until older "
+            "ones are gone.",
             headers={"retry-after": "3600", **_IN_VAIN},
         )
 

@@ -23,6 +23,10 @@ from sqlalchemy import (
 from sqlalchemy.dialects.sqlite import insert
 
 from plugin.storage.database import metadata
+from plugin.storage.use import ANSWERS, PER_ANSWER, used
+
+LARGEST_ANSWER = 1_048_576
+"""Bytes of an answer that are kept."""
 
 _AT_ONCE = 500
 
@@ -43,7 +47,7 @@ keys = Table(
 )
 """`holder` is the worker that runs the call; none: it has ended, and there is a `status`.
 
-`created_at` is in seconds since 1970, `size` in bytes of the body.
+`created_at` is in seconds since 1970, `size` in bytes: what a kept answer counts of the quota.
 """
 
 
@@ -72,19 +76,37 @@ class Entry:
     answer: Answer | None
 
 
+@dataclass(frozen=True, slots=True)
+class Full:
+    """A caller has `used` bytes of answers; no room is left for one more of `needed` bytes."""
+
+    used: int
+    needed: int
+
+
 class KeyTable:
     """The statements on the table, each for a connection of its caller, for one worker `holder`."""
 
     def __init__(
-        self, holder: str, lives: Callable[[str], bool], clock: Callable[[], float], lifetime: int
+        self,
+        holder: str,
+        lives: Callable[[str], bool],
+        clock: Callable[[], float],
+        lifetime: int,
+        *,
+        most: int = 0,
     ) -> None:
         self._holder = holder
         self._lives = lives
         self._clock = clock
         self._lifetime = lifetime
+        self._most = most
 
-    def claim(self, connection: Connection, name: Name, fingerprint: bytes) -> Entry | None:
-        """Make the key ours; what stands there instead, when somebody else has it."""
+    def claim(self, connection: Connection, name: Name, fingerprint: bytes) -> Entry | Full | None:
+        """Make the key ours; what stands there instead, when somebody else has it.
+
+        `Full`, and nothing is made, where the caller's quota has no room for another answer.
+        """
         now = int(self._clock())
         while True:
             row = connection.execute(select(keys).where(*_at(name))).mappings().one_or_none()
@@ -94,6 +116,11 @@ class KeyTable:
                 # only if nobody else has taken it over since
                 same = (keys.c.created_at == row["created_at"], keys.c.holder.is_(row["holder"]))
                 connection.execute(delete(keys).where(*_at(name), *same))
+            needed = min(LARGEST_ANSWER, self._most // 16)
+            if self._most and (kept := used(connection, name.caller_id, ANSWERS)) + needed > (
+                self._most
+            ):
+                return Full(kept, needed)
             ours = insert(keys).values(
                 caller_id=name.caller_id,
                 key=name.key,
@@ -106,29 +133,29 @@ class KeyTable:
                 return None
 
     def keep(self, connection: Connection, name: Name, answer: Answer) -> None:
-        """Keep the answer of a call of ours."""
+        """Keep the answer of a call of ours; without its body where the quota has no room for it.
+
+        Such calls were let in side by side. They were carried out, so no key may become free.
+        """
         pairs = [(one.decode("latin-1"), other.decode("latin-1")) for one, other in answer.headers]
-        connection.execute(
-            keys.update()
-            .where(*self._ours(name))
-            .values(
-                holder=None,
-                status=answer.status,
-                headers=orjson.dumps(pairs),
-                body=answer.body,
-                size=len(answer.body or b""),
-            )
-        )
+        headers, body = orjson.dumps(pairs), answer.body or b""
+        size = PER_ANSWER + len(headers) + len(body)
+        row = keys.update().where(*self._ours(name))
+        kept = {"status": answer.status, "headers": headers, "body": answer.body, "size": size}
+        connection.execute(row.values(kept))
+        # after the write, so that what other processes kept before is counted
+        if self._most and used(connection, name.caller_id, ANSWERS) > self._most:
+            connection.execute(row.values(headers=b"[]", body=None, size=0))
+        connection.execute(row.values(holder=None))
 
     def free(self, connection: Connection, name: Name) -> None:
         """Forget a call of ours that has no answer to keep."""
         connection.execute(delete(keys).where(*self._ours(name)))
 
-    def held(self, connection: Connection, caller_id: str) -> tuple[int, int]:
-        """How many keys a caller has, and how many bytes are kept for them."""
-        counted = select(func.count(), func.coalesce(func.sum(keys.c.size), 0))
-        count, size = connection.execute(counted.where(keys.c.caller_id == caller_id)).one()
-        return count, size
+    def held(self, connection: Connection, caller_id: str) -> int:
+        """How many keys a caller has."""
+        counted = select(func.count()).where(keys.c.caller_id == caller_id)
+        return connection.execute(counted).scalar_one()
 
     def sweep(self, connection: Connection) -> bool:
         """Remove some of the keys whose time is over; whether there may be more."""

@@ -1,15 +1,15 @@
 """A worker's journal: what it let through and what came of it, on disk before the answer is.
 
 One write a line, without waiting for the disk: a kill of any process loses nothing, a power cut
-what the system had not written yet. When the disk is full or the directory gone, entries wait in
-memory and go to the disk as soon as it takes them.
+what the system had not written yet. Space for the lines of every open call is allocated ahead, so
+that a disk that fills up refuses new calls and loses no answered one. Where a line cannot be
+written all the same, it waits in memory and goes to the disk as soon as that takes it.
 """
 
 import asyncio
 import fcntl
 import logging
 import os
-import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -18,26 +18,27 @@ from typing import Any, Self
 import orjson
 
 from plugin.gate.entries import Act, Call, Outcome, line_of
+from plugin.gate.journal_space import STEP, Space
 
 log = logging.getLogger(__name__)
 
 _NEW = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
 _COPIED = 1024 * 1024
-_UNFINISHED = 60.0
-"""Seconds after which a part that nobody can see yet has lost its worker."""
 
 
 class Journal:
     """The journal of one worker, `<name>.<part>.log`; for one thread, the one of the event loop.
 
     The lock on its newest part tells others that the worker lives. A part of `part_size` bytes is
-    followed by the next. `memory` is how many bytes may wait before it is no longer `healthy`.
+    followed by the next. `memory` is how many bytes may wait, or be written to a file that is no
+    longer at its place, before it is no longer `healthy`. `ahead` is how many bytes are allocated
+    together; with 0, or where the file system cannot allocate, there are none.
 
     With `later`, which has something done at the end of this step of the event loop, what was let
     through is written then, or with the end of a call that ends in the same step.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - sizes have defaults, and tests have small ones
         self,
         directory: Path,
         clock: Callable[[], float],
@@ -45,6 +46,7 @@ class Journal:
         name: str | None = None,
         part_size: int = 64 * 1024 * 1024,
         memory: int = 4 * 1024 * 1024,
+        ahead: int = STEP,
         later: Callable[[Callable[[], None]], object] | None = None,
     ) -> None:
         self.name = name or _name(clock())
@@ -52,6 +54,7 @@ class Journal:
         self._clock = clock
         self._part_size = part_size
         self._memory = memory
+        self._space = Space(self.name, ahead)
         self._number = 0
         self._part = 1
         self._size = 0
@@ -72,10 +75,15 @@ class Journal:
 
     @property
     def healthy(self) -> bool:
-        """Whether more calls may be let through: what cannot be written still fits the memory.
+        """Whether one more call may be let through: there is space for all that it will write.
 
-        What was written to a file that lies at its place no more counts as not written.
+        Where nothing can be allocated: what waits still fits the memory. What was written to a file
+        that lies at its place no more counts as not written.
         """
+        if self._space.is_kept:
+            suffices = not self._waiting and self._space.suffices(self._file)
+            if self._space.is_kept and not suffices:
+                return False
         lost = self._size_when_lost
         return len(self._waiting) + (0 if lost is None else self._size - lost) < self._memory
 
@@ -87,6 +95,7 @@ class Journal:
     def opened(self, call: Call) -> int:
         """A call was let through; gives the number that it has in this journal."""
         self._number += 1
+        self._space.promise(call)
         self._fresh[self._number] = call
         if self._later is None:
             self.flush()
@@ -104,6 +113,7 @@ class Journal:
 
     def settled(self, number: int, call: Call, outcome: Outcome) -> None:
         """A call has ended; once for each, before the last byte of its answer."""
+        self._space.release(call)
         line = line_of(["s", number, *call, *outcome])
         opened = self._fresh.pop(number, None)
         if opened is not None:  # one line may be damaged: the other still tells of the call
@@ -137,6 +147,7 @@ class Journal:
             self._attempt(self._write_waiting)
         if self._size >= self._part_size:
             self._rotate()
+        self._space.refill(self._file)
 
     async def keep(self, every: float = 0.5) -> None:
         """Tend it until cancelled."""
@@ -151,6 +162,7 @@ class Journal:
         if self._waiting:
             log.error("%d bytes of the journal %s are lost", len(self._waiting), self.name)
         if self._file is not None:
+            self._space.give_back(self._file)
             os.close(self._file)
             self._file = None
 
@@ -165,6 +177,7 @@ class Journal:
             self._fail(error)
             done = 0
         self._size += done
+        self._space.written(done)
         if done < len(line):  # the rest makes it a whole line later
             self._waiting += line[done:]
         elif self._size >= self._part_size:
@@ -176,6 +189,7 @@ class Journal:
         while self._waiting:
             done = os.write(self._file, self._waiting)
             self._size += done
+            self._space.written(done)
             del self._waiting[:done]
         if self._failing:
             log.warning("the journal %s is written again", self.name)
@@ -206,6 +220,8 @@ class Journal:
         lost = self._file
         self._size = self._open(self._part, lost)
         self._size_when_lost = None
+        if self._space.is_kept:
+            self._space.fill(self._file)
         if lost is not None:
             os.close(lost)
 
@@ -215,15 +231,18 @@ class Journal:
             return
         old = self._file
         try:
-            self._size = self._open(self._part + 1)
+            self._size = self._open(self._part + 1, allocated=self._space.is_kept)
         except OSError:
             self._size = 0  # go on in this one, and try again when as much has come
             return
         self._part += 1
         os.close(old)
 
-    def _open(self, part: int, of: int | None = None) -> int:
-        """Make a part that is locked from the moment it can be seen; gives its size."""
+    def _open(self, part: int, of: int | None = None, *, allocated: bool = False) -> int:
+        """Make a part that is locked from the moment it can be seen; gives its size.
+
+        If it must be `allocated`, it has space for what was promised.
+        """
         self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         path = self._path(part)
         hidden = path.with_name(f".{path.name}")
@@ -231,6 +250,7 @@ class Journal:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             size = 0 if of is None else _copy(of, file)
+            ahead = self._space.allocated(file) if allocated else 0
             hidden.rename(path)
         except OSError:
             os.close(file)
@@ -238,6 +258,7 @@ class Journal:
                 hidden.unlink()
             raise
         self._file = file
+        self._space.move(ahead)
         return size
 
 
@@ -253,42 +274,6 @@ def _copy(source: int, target: int) -> int:
     return size
 
 
-def journals(directory: Path) -> dict[str, list[Path]]:
-    """The journals that lie there: each worker's parts in their order.
-
-    Raises `OSError` when nobody can tell.
-    """
-    try:
-        names = sorted(os.listdir(directory))  # noqa: PTH208 - iterdir gives paths to take apart
-    except FileNotFoundError:
-        return {}
-    found: dict[str, list[Path]] = {}
-    for name in names:
-        worker, _, part = name.removesuffix(".log").rpartition(".")
-        if part.isdigit() and name.endswith(".log") and not name.startswith("."):
-            found.setdefault(worker, []).append(directory / name)
-    return found
-
-
-def is_held(file: int) -> bool:
-    """Whether a worker that lives holds this part; else it can be taken by nobody any more."""
-    try:
-        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    return False
-
-
-def remove_unfinished(directory: Path) -> None:
-    """Remove parts whose worker was killed before anybody could see them; nothing is in them.
-
-    Raises `OSError`.
-    """
-    for hidden in directory.glob(".*.log"):
-        if time.time() - hidden.stat().st_mtime > _UNFINISHED:
-            hidden.unlink(missing_ok=True)
-
-
 def note(
     directory: Path, clock: Callable[[], float], acts: Sequence[tuple[str, str, Mapping[str, Any]]]
 ) -> None:
@@ -296,7 +281,7 @@ def note(
 
     Raises `OSError` when they cannot be written.
     """
-    with Journal(directory, clock) as journal:
+    with Journal(directory, clock, ahead=0) as journal:
         for kind, subject, detail in acts:
             journal.act(kind, subject, detail)
         if journal.waiting:

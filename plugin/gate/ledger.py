@@ -17,7 +17,7 @@ from typing import Self
 from sqlalchemy import delete, select
 
 from plugin.gate.entries import LONGEST_LINE, Skipped, read_piece, skip
-from plugin.gate.journal import is_held, journals, remove_unfinished
+from plugin.gate.journal_files import is_held, journals, remove_unfinished
 from plugin.gate.ledger_batch import Batch, ReadByAnother, bury, put
 from plugin.gate.ledger_progress import reached, sizes
 from plugin.gate.ledger_tables import ledger_journals, ledger_open

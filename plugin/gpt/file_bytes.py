@@ -1,6 +1,5 @@
 """The folder that holds the bytes of files: written under a lock, kept whole or not at all."""
 
-import errno
 import fcntl
 import hashlib
 import os
@@ -11,8 +10,8 @@ from secrets import token_hex
 from typing import BinaryIO
 
 from plugin.errors import BodyTooLarge, NoSpace
+from plugin.storage.allocation import is_full
 
-_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _COMING = "coming-"
 
 
@@ -140,6 +139,6 @@ def _told_when_full() -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno in _FULL:
+        if is_full(error):
             raise NoSpace from error
         raise

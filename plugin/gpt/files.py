@@ -16,6 +16,7 @@ from plugin.gpt.file_bytes import FileBytes, Incoming
 from plugin.gpt.file_lines import check_lines
 from plugin.pools.threads import Threads
 from plugin.storage.database import metadata
+from plugin.storage.use import PER_FILE, Quota, check_written, quotas, used_now
 
 PURPOSES = (
     "fine-tune",
@@ -33,6 +34,7 @@ PURPOSES = (
 LONGEST_NAME = 255
 _MICROSECONDS = 1_000_000
 _AT_ONCE = 100
+_NO_QUOTA = quotas().files
 
 files = Table(
     "files",
@@ -91,8 +93,10 @@ class Files:
         database: AsyncEngine,
         threads: Threads,
         clock: Callable[[], float],
+        quota: Quota = _NO_QUOTA,
     ) -> None:
         self.threads = threads
+        self._quota = quota
         self._bytes = FileBytes(folder, limit)
         self._database = database
         self._clock = clock
@@ -112,10 +116,19 @@ class Files:
         finally:
             file.close()
 
+    async def check_quota(self, owner: str, announced: int) -> None:
+        """Refuse a file of at least `announced` bytes before it is read; raises `QuotaUsedUp`.
+
+        It spares the disk. What counts is the check in `add`.
+        """
+        if self._quota.limit:
+            async with self._database.connect() as connection:
+                self._quota.check(await used_now(connection, owner, self._quota.kind), announced)
+
     async def add(self, owner: str, new: NewFile, file: Incoming) -> StoredFile:
         """Keep what came for the caller `owner`.
 
-        Raises `InvalidRequest` when its content does not fit its purpose, `NoSpace`.
+        Raises `InvalidRequest` when its content does not fit its purpose, `NoSpace`, `QuotaUsedUp`.
         """
         await self.threads.run(_check, file, new.purpose)
         now = self._clock()
@@ -134,6 +147,7 @@ class Files:
                 await connection.execute(
                     files.insert().values(caller_id=owner, sha256=file.sha256, **row)
                 )
+                await check_written(connection, owner, self._quota, stored.bytes + PER_FILE)
         except OperationalError as error:
             if "full" in str(error.orig):
                 raise NoSpace from error

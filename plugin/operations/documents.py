@@ -32,6 +32,7 @@ from plugin.operations.documents_replies import (
 )
 from plugin.operations.documents_search import Filter
 from plugin.operations.reply_size import LARGEST_REPLY, cut, written
+from plugin.operations.resources import Quotas
 
 router = APIRouter(prefix="/documents", tags=["documents"])
 
@@ -55,13 +56,14 @@ ByMeaning = Annotated[Meaning | None, Depends(_meaning)]
 
 @router.post("", operation_id="upsert_documents", summary="Store documents")
 @operation(scope="documents:write")
-async def upsert_documents(
+async def upsert_documents(  # noqa: PLR0913, PLR0917 - each is a dependency
     body: UpsertDocuments,
     caller: CurrentCaller,
     database: Database,
     now: Now,
     meaning: ByMeaning,
     pools: Pools,
+    quotas: Quotas,
 ) -> UpsertedDocuments:
     """Store texts with what is known about them, to find them again with query_documents.
 
@@ -71,7 +73,7 @@ async def upsert_documents(
     async with pools.heavy.turn():
         prepared = await pools.documents.run(store.prepare, caller.id, new, now)
         made = await meaning.of_stored(prepared) if meaning else None
-        replaced = await store.replace(database, prepared, made)
+        replaced = await store.replace(database, prepared, made, quotas.documents)
     if meaning and made is None:
         meaning.wake()
     count, parts = len(prepared), sum(len(one.chunks) for one in prepared)

@@ -24,6 +24,7 @@ from plugin.operations.documents_chunking import chunks
 from plugin.operations.documents_vectors import Made, mark_changed, put
 from plugin.operations.documents_words import words
 from plugin.storage.database import metadata
+from plugin.storage.use import PER_DOCUMENT, Quota, check_written
 
 LONGEST_ID = 128
 LONGEST_TITLE = 200
@@ -46,9 +47,10 @@ documents = Table(
     Column("created_at", BigInteger),
     Column("updated_at", BigInteger, nullable=False),
     Column("chunk_count", Integer, nullable=False),
+    Column("bytes", BigInteger, nullable=False, server_default="0"),
     UniqueConstraint("caller_id", "id"),
 )
-"""Times are microseconds since 1970, in UTC."""
+"""Times are microseconds since 1970, in UTC. `bytes` is what a document counts of the quota."""
 
 document_chunks = Table(
     "document_chunks",
@@ -136,8 +138,13 @@ def _prepare(caller_id: str, mark: str, new: NewDocument, now: datetime) -> Prep
         "caller_id": caller_id,
         "updated_at": stamp(now),
         "chunk_count": len(parts),
+        "bytes": PER_DOCUMENT + len(new.text.encode()) + _length(new.about),
     }
     return Prepared(row, parts)
+
+
+def _length(about: Mapping[str, Any]) -> int:
+    return sum(len(value.encode()) for value in about.values() if isinstance(value, str))
 
 
 def _indexed(text: str, mark: str) -> str:
@@ -145,11 +152,15 @@ def _indexed(text: str, mark: str) -> str:
 
 
 async def replace(
-    database: AsyncEngine, prepared: Sequence[Prepared], made: Made | None = None
+    database: AsyncEngine,
+    prepared: Sequence[Prepared],
+    made: Made | None = None,
+    quota: Quota | None = None,
 ) -> set[str]:
     """Store documents, all or none, in place of those with their ids; gives the ids there were.
 
     All belong to one caller. What is `made` already are the vectors of their chunks.
+    Raises `QuotaUsedUp`.
     """
     caller_id = prepared[0].document["caller_id"]
     ids = [one.document["id"] for one in prepared]
@@ -157,16 +168,20 @@ async def replace(
     gone = (
         documents.delete()
         .where(documents.c.caller_id == caller_id, documents.c.id.in_(ids))
-        .returning(documents.c.id)
+        .returning(documents.c.id, documents.c.bytes)
     )
+    more = sum(one.document["bytes"] for one in prepared)
     async with database.begin() as connection:
-        replaced = set((await connection.execute(gone)).scalars())
+        replaced = {row.id: row.bytes for row in await connection.execute(gone)}
         await mark_changed(connection, [caller_id])
         serials = await _insert(connection, prepared)
         if made is not None:
             vectors = await _vectors(connection, serials, made)
             await put(connection, made.model, vectors)
-    return replaced
+        if quota is not None:
+            written = more - sum(replaced.values())
+            await check_written(connection, caller_id, quota, written)
+    return set(replaced)
 
 
 async def _insert(connection: AsyncConnection, prepared: Sequence[Prepared]) -> dict[str, int]:

@@ -12,6 +12,7 @@ from plugin.auth.caller import Caller
 from plugin.errors import NotAuthenticated
 from plugin.outbound.client import GuardedClient
 from plugin.pools.opening import Pools as _Pools
+from plugin.storage.use import Quotas as _Quotas
 
 
 class Embedder(Protocol):
@@ -52,6 +53,10 @@ class Services(Protocol):
         """What is bounded for each caller: threads and heavy work."""
 
     @property
+    def quotas(self) -> _Quotas:
+        """How much a caller may store."""
+
+    @property
     def embedder(self) -> Embedder | None:
         """What makes vectors of texts; None where no engine has a model for it."""
 
@@ -79,6 +84,11 @@ async def _pools(request: Request) -> _Pools:
     return services.pools
 
 
+async def _quotas(request: Request) -> _Quotas:
+    services: Services = request.app.state.services
+    return services.quotas
+
+
 async def _embedder(request: Request) -> Embedder | None:
     services: Services = request.app.state.services
     return services.embedder
@@ -99,6 +109,9 @@ Http = Annotated[GuardedClient, Depends(_http)]
 
 Pools = Annotated[_Pools, Depends(_pools)]
 """Threads for what takes long, and turns at heavy work; a caller has at most half of each."""
+
+Quotas = Annotated[_Quotas, Depends(_quotas)]
+"""How much a caller may store."""
 
 Now = Annotated[datetime, Depends(_now)]
 """The moment of the call, in UTC; a dependency, so that a test can set the clock."""

@@ -201,6 +201,31 @@ class Settings(Offer):
         le=1_073_741_824,
         description="the largest uploaded file, 1024 to 1073741824 bytes",
     )
+    quota_files: int = Field(
+        default=1_073_741_824,
+        ge=0,
+        le=2**53,
+        description="how many bytes of files a key may store, 0 for no quota",
+    )
+    quota_documents: int = Field(
+        default=268_435_456,
+        ge=0,
+        le=2**53,
+        description="how many bytes of documents a key may store, 0 for no quota",
+    )
+    quota_answers: int = Field(
+        default=268_435_456,
+        ge=0,
+        le=2**53,
+        description="how many bytes of answers are kept for the Idempotency-Keys of a key, "
+        "0 for no quota",
+    )
+    disk_reserve: int = Field(
+        default=67_108_864,
+        ge=0,
+        le=2**53,
+        description="bytes of the data directory's disk that only operators may use, 0 for none",
+    )
     queue: int = Field(
         default=0,
         ge=0,

@@ -1,6 +1,10 @@
 import asyncio
+import errno
+import tempfile
 from collections.abc import Sequence
 from itertools import pairwise
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -9,6 +13,7 @@ from hypothesis import strategies as st
 from starlette.requests import ClientDisconnect
 
 from plugin.api.spooled_body import SpooledBody
+from plugin.errors import NoSpace
 from tests.pools.threads import some_threads
 
 LARGE = bytes(range(256)) * 5_000
@@ -56,6 +61,30 @@ async def test_it_is_given_on_as_it_came_and_then_what_the_connection_says(
         assert got == b"".join(pieces)
         assert await body.again() == {"type": "http.disconnect"}
         assert await body.again() == {"type": "http.disconnect"}
+
+
+async def test_a_large_one_lies_in_the_folder_and_not_where_temporary_files_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "nowhere"))
+    folder = tmp_path / "spool"
+    folder.mkdir()
+    with SpooledBody(scope(), some_threads(), folder) as body:
+        await body.read(Connection([LARGE]))
+        assert (await body.again())["body"] == LARGE[:262_144]
+    assert list(folder.iterdir()) == []
+
+
+async def test_a_full_disk_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with SpooledBody(scope(), some_threads(), tmp_path) as body:
+
+        def full(_piece: bytes) -> int:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        file = SimpleNamespace(write=full, close=body._file.close)
+        monkeypatch.setattr(body, "_file", file)
+        with pytest.raises(NoSpace):
+            await body.read(Connection([LARGE]))
 
 
 async def test_who_shall_not_learn_of_it_is_not_told_that_the_caller_left() -> None:

@@ -11,7 +11,8 @@ from sqlalchemy import Engine, select
 
 from plugin.gate.idempotency import Idempotency
 from plugin.gate.idempotency_store import Answer, Name, keys
-from plugin.storage.database import metadata, open_blocking
+from plugin.storage.database import open_blocking
+from tests.migrated import place_database
 from tests.pools.threads import some_threads
 
 NAME = Name("key_a", "one")
@@ -56,7 +57,8 @@ def die(worker: Idempotency) -> None:
 @asynccontextmanager
 async def world(directory: Path) -> AsyncIterator[World]:
     made = World(directory)
-    metadata.create_all(made.engine(), [keys])
+    place_database(directory / "plugin.db")
+    made.engine()
     try:
         yield made
     finally:

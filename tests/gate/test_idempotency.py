@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
+from plugin.errors import QuotaUsedUp
 from plugin.gate.idempotency import Claim, Idempotency
 from plugin.gate.idempotency_errors import (
     KeyInUse,
@@ -12,6 +13,7 @@ from plugin.gate.idempotency_errors import (
     TooManyKeys,
 )
 from plugin.gate.idempotency_store import Answer, Name
+from plugin.storage.use import quotas
 from tests.gate.idempotency_world import DONE, NAME, OTHER, SAME, die, world
 
 
@@ -165,17 +167,18 @@ async def test_an_answer_that_was_not_stored_is_stored_at_the_end(tmp_path: Path
         await b.close()
 
 
-async def test_a_caller_has_so_many_keys_and_bytes(tmp_path: Path) -> None:
+async def test_a_caller_has_so_many_keys_and_bytes_of_answers(tmp_path: Path) -> None:
     async with world(tmp_path) as here:
-        worker = here.worker(most=(3, 1024**2))
+        quota = quotas(answers=1024**2).answers
+        worker = here.worker(most=3, quota=quota)
         for number in range(3):
             await (await ours(worker, name=Name("key_a", str(number)))).keep(DONE)
-        with pytest.raises(TooManyKeys, match="3 idempotency keys, or 1 MB"):
+        with pytest.raises(TooManyKeys, match="At most 3 idempotency keys"):
             await worker.claim(Name("key_a", "3"), SAME)
-        large = Answer(200, (), b"x" * 1024**2)
+        large = Answer(200, (), b"x" * 1_000_000)
         await (await ours(worker, name=Name("key_b", "0"))).keep(large)
-        other = here.worker(most=(3, 1024**2))
-        with pytest.raises(TooManyKeys):
+        other = here.worker(most=3, quota=quota)
+        with pytest.raises(QuotaUsedUp, match="1,048,576 bytes; 1,000,514 are in use"):
             await other.claim(Name("key_b", "1"), SAME)
         here.now += 86_400
         await worker.sweep()

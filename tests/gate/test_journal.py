@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from plugin.gate.entries import Acted, Entry, Opened, Settled, read_piece
-from plugin.gate.journal import Journal, is_held, journals, note
+from plugin.gate.journal import Journal, note
+from plugin.gate.journal_files import is_held, journals
 from tests.gate.ledger_world import NOW, call, outcome
 
 
@@ -136,11 +137,13 @@ def test_what_does_not_fit_the_disk_waits(
 
 
 def test_no_more_calls_when_too_much_waits(
-    journal: Journal,
     directory: Path,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
+    """Where no space can be allocated."""
+    monkeypatch.setattr("plugin.gate.journal_space.allocate", lambda *_: False)
+    journal = Journal(directory, lambda: NOW, name="w", memory=1_000)
     disk = Disk(monkeypatch, 50)
     number = 0
     while journal.healthy:
@@ -156,6 +159,89 @@ def test_no_more_calls_when_too_much_waits(
     assert len(entries(directory)) == 2 * number
     assert [record.levelno for record in caplog.records] == [logging.ERROR, logging.WARNING]
     assert "No space left on device" in caplog.messages[0]
+    journal.close()
+
+
+def blocks(directory: Path) -> int:
+    return sum(path.stat().st_blocks for path in directory.iterdir()) * 512
+
+
+def test_open_calls_have_space_for_their_lines(
+    journal: Journal, directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert journal.healthy
+    if not journal._space.is_kept:
+        pytest.skip("this file system allocates nothing ahead")
+    assert blocks(directory) >= 1024 * 1024
+    assert entries(directory) == []
+
+    def full(*_: object) -> bool:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("plugin.gate.journal_space.allocate", full)
+        room, number = blocks(directory), 0
+        while journal.healthy:
+            number += 1
+            journal.opened(call(number))
+        for one in range(1, number + 1):
+            journal.amended(one, call(one, model="m" * 250))
+            journal.settled(one, call(one, model="m" * 250), outcome(detail="d" * 1_000))
+        assert number > 200
+        assert sum(path.stat().st_size for path in directory.iterdir()) < room
+    journal.tend()
+    assert journal.healthy
+    assert len(entries(directory)) == 3 * number
+    journal.close()
+    assert blocks(directory) < room
+
+
+def test_a_next_part_begins_with_space_or_not_at_all(
+    directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Journal(directory, lambda: NOW, name="w", part_size=500) as journal:
+        if not journal.healthy or not journal._space.is_kept:
+            pytest.skip("this file system allocates nothing ahead")
+
+        def full(*_: object) -> bool:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        with monkeypatch.context() as patched:
+            patched.setattr("plugin.gate.journal_space.allocate", full)
+            for number in range(1, 11):
+                journal.opened(call(number))
+            assert [path.name for path in directory.iterdir()] == ["w.000001.log"]
+        for number in range(11, 21):
+            journal.opened(call(number))
+        assert len(journals(directory)["w"]) > 1
+        assert journal.healthy
+    assert entries(directory) == [Opened(number, call(number)) for number in range(1, 21)]
+
+
+def test_nothing_is_promised_beyond_what_the_system_lets_a_file_have(directory: Path) -> None:
+    program = """if True:
+        import resource, sys
+        from pathlib import Path
+        from plugin.gate.journal import Journal
+        from tests.gate.ledger_world import call, outcome
+        _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, hard))
+        with Journal(Path(sys.argv[1]), lambda: 0.0, name="w") as journal:
+            number = 0
+            while journal.healthy:
+                number += 1
+                journal.opened(call(number))
+                journal.settled(number, call(number), outcome())
+            print(number, journal.waiting, journal._space.is_kept)
+    """
+    done = subprocess.run(  # noqa: S603 - our own words
+        [sys.executable, "-c", program, str(directory)], capture_output=True, text=True, check=True
+    )
+    number, waiting, kept = done.stdout.split()
+    if kept == "True":
+        assert waiting == "0"
+    assert int(number) > 100
+    assert len(entries(directory)) == 2 * int(number)
 
 
 def test_no_more_calls_when_the_journal_has_no_place(journal: Journal, directory: Path) -> None:

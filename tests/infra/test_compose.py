@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 import yaml
 
+from plugin.api.v1.files import FORM_ALLOWANCE
+from plugin.app import limits_of_uploads
 from plugin.settings import PREFIX, Settings
 
 INFRA = Path(__file__).parents[2] / "infra"
@@ -124,11 +126,25 @@ def test_what_the_caddyfile_reads_is_told_to_it_or_has_a_default() -> None:
         assert re.search(rf"^#.*\b{name}\b", CADDYFILE, re.MULTILINE), f"{name} is not explained"
 
 
-def test_the_body_limit_is_one_number() -> None:
-    number = str(Settings.model_fields["body_limit"].default)
-    assert set(re.findall(r"\{\$BODY_LIMIT:(\d+)\}", CADDYFILE)) == {number}
-    for name, variable in (("service", "PLUGIN_BODY_LIMIT"), ("proxy", "BODY_LIMIT")):
-        assert SERVICES[name]["environment"][variable] == f"${{BODY_LIMIT:-{number}}}"
+@pytest.mark.parametrize("limit", ["body_limit", "file_limit"])
+def test_a_limit_is_one_number(limit: str) -> None:
+    number, name = str(Settings.model_fields[limit].default), limit.upper()
+    assert set(re.findall(rf"\{{\${name}:(\d+)\}}", CADDYFILE)) == {number}
+    for service, variable in (("service", f"{PREFIX}{name}"), ("proxy", name)):
+        assert SERVICES[service]["environment"][variable] == f"${{{name}:-{number}}}"
+    assert f"#{name}={number}\n" in (INFRA / "env.example").read_text()
+
+
+def test_the_proxy_lets_through_the_uploads_that_the_service_takes() -> None:
+    taken = limits_of_uploads(Settings(_env_file=None))
+    listed = re.findall(r"path((?: /\S+)+)$", CADDYFILE, re.MULTILINE)
+    assert [sorted(paths.split()) for paths in listed] == [sorted(taken)] * 4
+    file_limit = Settings.model_fields["file_limit"]
+    announced = re.findall(r"\{\$FILE_LIMIT:(\d+)\} \+ (\d+)`", CADDYFILE)
+    assert announced == [(str(file_limit.default), str(FORM_ALLOWANCE))]
+    assert max(taken.values()) <= file_limit.default + FORM_ALLOWANCE
+    [most] = [bound.le for bound in file_limit.metadata if hasattr(bound, "le")]
+    assert f"max_size {most + FORM_ALLOWANCE}\n" in CADDYFILE
 
 
 def test_images_are_of_a_stated_version() -> None:

@@ -44,6 +44,28 @@ def test_nothing_unpinned_is_installed_and_no_index_is_named() -> None:
         assert "--require-hashes" in options or "--no-index" in options
 
 
+SECRETS = (
+    *(".env", ".env.production", "prod.env", "server.pem", "server.key", "server.crt", "ca.cer"),
+    *("ca.der", "client.p12", "client.pfx", "store.jks", "id_rsa", "id_ed25519", "id_ecdsa.pub"),
+)
+
+
+@pytest.mark.parametrize("secret", SECRETS)
+@pytest.mark.parametrize(
+    "folder", ["", "plugin/", "plugin/api/v1/", ".well-known/", "requirements/", "infra/a/b/"]
+)
+def test_settings_keys_and_certificates_stay_outside_at_any_depth(folder: str, secret: str) -> None:
+    assert not sent(folder + secret, rules(PROJECT / ".dockerignore"))
+
+
+def test_no_file_of_the_package_is_taken_for_a_secret() -> None:
+    ignore = rules(PROJECT / ".dockerignore")
+    package = [path for path in (PROJECT / "plugin").rglob("*") if path.is_file()]
+    for path in package:
+        name = path.relative_to(PROJECT).as_posix()
+        assert sent(name, ignore) or "__pycache__" in name, name
+
+
 def test_it_runs_as_an_ordinary_user_who_owns_the_data() -> None:
     [user] = named("USER")
     assert re.fullmatch(r"[1-9]\d{3,}:[1-9]\d{3,}", user.text)

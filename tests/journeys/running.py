@@ -218,7 +218,9 @@ def bearer(key: dict[str, Any]) -> dict[str, str]:
 def surroundings(settings: Settings | None = None) -> dict[str, str]:
     """The environment of a user who has set nothing but `settings`, and wants no engine."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("PLUGIN_")}
-    return kept | {"PYTHONUNBUFFERED": "1", "PLUGIN_ENGINE": "none", **(settings or {})}
+    # hundreds of services would hold 64 MiB of this machine's disk each
+    ours = {"PLUGIN_ENGINE": "none", "PLUGIN_DISK_RESERVE": "0"}
+    return kept | {"PYTHONUNBUFFERED": "1"} | ours | dict(settings or {})
 
 
 def free_port() -> int:

@@ -216,6 +216,31 @@ def test_a_body_over_the_limit_is_413_and_says_the_limit(deployed: Deployed) -> 
         assert problem["request_id"] == refused.headers["x-request-id"]
 
 
+@pytest.mark.parametrize("more", [{}, {"Idempotency-Key": "one"}])
+@pytest.mark.parametrize("announced", [True, False])
+def test_a_file_over_the_body_limit_passes(
+    deployed: Deployed, more: dict[str, str], *, announced: bool
+) -> None:
+    parts = [
+        b'--x\r\nContent-Disposition: form-data; name="%b"%b\r\n\r\n%b\r\n' % part
+        for part in (
+            (b"purpose", b"", b"user_data"),
+            (b"file", b'; filename="a"', b"x" * 3 * BODY_LIMIT),
+        )
+    ]
+    form = b"".join([*parts, b"--x--\r\n"])
+    typed = {"Content-Type": "multipart/form-data; boundary=x"}
+    body = form if announced else iter([form[:1_000], form[1_000:]])
+    kept = deployed.proxy.https.call("POST", "/v1/files", deployed.key | typed | more, body)
+    assert (kept.status, kept.json()["bytes"]) == (200, 3 * BODY_LIMIT)
+
+
+def test_a_file_over_its_limit_is_413(deployed: Deployed) -> None:
+    typed = {"Content-Type": "multipart/form-data; boundary=x", "Content-Length": "106000000"}
+    refused = deployed.proxy.https.call("POST", "/v1/files", deployed.key | typed, b"--x")
+    assert (refused.status, refused.json()["code"]) == (413, "body_too_large")
+
+
 def test_a_body_of_exactly_the_limit_reaches_the_service(deployed: Deployed) -> None:
     body = b'{"text": "' + b"x" * (BODY_LIMIT - 12) + b'"}'
     assert len(body) == BODY_LIMIT

@@ -80,6 +80,44 @@ def test_every_migration_can_be_taken_back(url: str, tmp_path: Path) -> None:
     }
 
 
+def test_what_was_stored_before_there_were_quotas_is_counted(url: str, tmp_path: Path) -> None:
+    from alembic import command
+
+    config = Config()
+    config.set_main_option("script_location", str(migrate.MIGRATIONS))
+    engine = open_blocking(url)
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0010")
+        for statement in (
+            "INSERT INTO files VALUES ('file-1', 'ann', 'a', 'batch', 100, 'x', 1, NULL)",
+            (
+                "INSERT INTO documents (serial, caller_id, id, updated_at, chunk_count) "
+                "VALUES (1, 'ann', 'd', 1, 1)"
+            ),
+            (
+                "INSERT INTO document_chunks (document_serial, position, text, heading, body) "
+                "VALUES (1, 0, 'éa', '', '')"
+            ),
+            "INSERT INTO idempotency_keys VALUES ('bob', 'k', x'00', 1, NULL, 200, 7, NULL, NULL)",
+        ):
+            connection.exec_driver_sql(statement)
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+    engine.dispose()
+    with closing(sqlite3.connect(tmp_path / "plugin.db")) as database:
+        counted = "SELECT * FROM storage_use ORDER BY caller_id, kind"
+        assert database.execute(counted).fetchall() == [
+            ("ann", "documents", 1_024 + 3),
+            ("ann", "files", 4_096 + 100),
+            ("bob", "answers", 7),
+        ]
+        for table in ("files", "documents", "idempotency_keys"):
+            database.execute(f"DELETE FROM {table}")  # noqa: S608 - names of our own
+        assert {row[2] for row in database.execute(counted)} == {0}
+
+
 def test_a_database_at_head_costs_no_alembic(url: str) -> None:
     migrate.upgrade(url)
     program = (

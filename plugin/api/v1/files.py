@@ -104,6 +104,9 @@ class ListFiles(QueryArguments):
 async def create_file(request: Request, caller: CurrentCaller, pools: Pools) -> FileObject:
     """Upload a file. Lines of JSON for fine-tune and batch are checked before it is kept."""
     files = _files(request)
+    announced = request.headers.get("content-length", "")
+    least = int(announced) - FORM_ALLOWANCE if announced.isdecimal() else 0
+    await files.check_quota(caller.id, max(0, least))
     async with pools.uploads.turn(), files.incoming() as incoming:
         form = FormReader(request.headers.get("content-type", ""), ("file",), incoming.write)
         await read_form(request, form, files.threads)

@@ -1,0 +1,45 @@
+"""The files of journals: which there are, and whether their workers live."""
+
+import fcntl
+import os
+import time
+from pathlib import Path
+
+_UNFINISHED = 60.0
+"""Seconds after which a part that nobody can see yet has lost its worker."""
+
+
+def journals(directory: Path) -> dict[str, list[Path]]:
+    """The journals that lie there: each worker's parts in their order.
+
+    Raises `OSError` when nobody can tell.
+    """
+    try:
+        names = sorted(os.listdir(directory))  # noqa: PTH208 - iterdir gives paths to take apart
+    except FileNotFoundError:
+        return {}
+    found: dict[str, list[Path]] = {}
+    for name in names:
+        worker, _, part = name.removesuffix(".log").rpartition(".")
+        if part.isdigit() and name.endswith(".log") and not name.startswith("."):
+            found.setdefault(worker, []).append(directory / name)
+    return found
+
+
+def is_held(file: int) -> bool:
+    """Whether a worker that lives holds this part; else it can be taken by nobody any more."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    return False
+
+
+def remove_unfinished(directory: Path) -> None:
+    """Remove parts whose worker was killed before anybody could see them; nothing is in them.
+
+    Raises `OSError`.
+    """
+    for hidden in directory.glob(".*.log"):
+        if time.time() - hidden.stat().st_mtime > _UNFINISHED:
+            hidden.unlink(missing_ok=True)
