@@ -14,7 +14,7 @@ from plugin.auth import first_key
 from plugin.auth.keys import KeyStore
 from plugin.cli.drain_order import AT_STOP, Drain
 from plugin.cli.drain_server import DrainServer
-from plugin.cli.joined_writes import JoinedWrites
+from plugin.cli.http_protocol import GuardedHttp
 from plugin.cli.ledger import note_act
 from plugin.cli.parent import Parent
 from plugin.cli.terminal import CANNOT_RUN, FINE
@@ -73,7 +73,7 @@ def _configuration(settings: Settings, layer: Draining) -> uvicorn.Config:
     return uvicorn.Config(
         layer,
         loop="uvloop" if sys.platform != "win32" else "auto",
-        http=JoinedWrites,
+        http=GuardedHttp,
         ws="none",
         lifespan="on",
         access_log=False,
