@@ -189,6 +189,7 @@ class GuardedHttp(JoinedWrites):
     def on_response_complete(self) -> None:
         """An answer has gone out: go on with the request that waits, or wait for the next."""
         self.server_state.total_requests += 1
+        self.since = self.loop.time()
         if self.transport.is_closing():
             self.flow.resume_reading()  # what a refused caller still sends is dropped
             return
@@ -196,8 +197,6 @@ class GuardedHttp(JoinedWrites):
         if self.pipeline:
             cycle, app = self.pipeline.pop()
             self._start_asgi_task(cycle, app)
-        else:
-            self.since = self.loop.time()
 
     def _note(self, name: bytes, value: bytes) -> None:
         if name == b"host":
@@ -213,6 +212,31 @@ class GuardedHttp(JoinedWrites):
         if self._trailers > HEADER_FIELDS or self._trailer_bytes > HEADER_BYTES:
             self._stop(headers_too_large())
 
+    # What is waited for
+
+    @property
+    def has_nothing_to_do(self) -> bool:
+        """Whether nothing is asked of us, though something may have begun to come."""
+        done = self.cycle is None or self.cycle.response_complete
+        return done and not self.transport.is_closing()
+
+    @property
+    def waits_for_us(self) -> bool:
+        """Whether the caller can send nothing now, or has no more to send until we answer."""
+        if self.flow.read_paused:
+            return True
+        if self.part == BODY:
+            return self.cycle.waiting_for_100_continue
+        return self.part == NOTHING and not (self.cycle is None or self.cycle.response_complete)
+
+    def give_up(self) -> None:
+        """End the connection without a word."""
+        self.stop_lingering()
+        if self.transport.get_write_buffer_size():
+            self.transport.abort()  # the caller does not read what it was answered
+        else:
+            self.transport.close()
+
     # Refusals
 
     def _stop(self, error: PluginError) -> NoReturn:
@@ -222,6 +246,7 @@ class GuardedHttp(JoinedWrites):
     def refuse(self, error: PluginError) -> None:
         """Answer with `error` once what was asked before is answered, then close."""
         self.refused = True
+        self.since = self.loop.time()
         self.linger()
         if self.part == BODY:
             # The application has this request already, and meets the fault in its body.
@@ -229,6 +254,7 @@ class GuardedHttp(JoinedWrites):
             self.cycle.keep_alive = False
             self.cycle.message_event.set()
             if self.cycle.response_complete:
+                self.flow.resume_reading()
                 self.transport.close()
             return
         if self.part == NOTHING:
