@@ -46,6 +46,14 @@ def url_too_long() -> PluginError:
     )
 
 
+def no_tunnel() -> PluginError:
+    """The error for CONNECT."""
+    return MethodNotAllowed(
+        "This service opens no tunnels. Send the request to it without CONNECT.",
+        headers={"allow": "GET, POST, PUT, PATCH, DELETE"},
+    )
+
+
 def bytes_of(headers: Headers) -> int:
     """How many bytes the fields have as they are sent, without optional spaces."""
     return sum(len(name) + len(value) + _FIELD for name, value in headers)
@@ -60,11 +68,6 @@ def head_fault(
     """
     if version not in _VERSIONS:
         return VersionNotSupported(f"This service speaks HTTP/1.1, not HTTP/{version}.")
-    if method == b"CONNECT":
-        return MethodNotAllowed(
-            "This service opens no tunnels. Send the request to it without CONNECT.",
-            headers={"allow": "GET, POST, PUT, PATCH, DELETE"},
-        )
     if url == b"*" and method != b"OPTIONS":
         return MalformedRequest("Only OPTIONS may have `*` as its target; send a path.")
     fault = _host_fault(version, hosts)
@@ -91,6 +94,8 @@ def _coding_fault(version: str, codings: list[bytes]) -> PluginError | None:
 
 def with_path(url: bytes) -> bytes:
     """A URL in absolute form with the path that it means, where it has none."""
+    if url.startswith(b"/"):
+        return url
     start, mark, query = url.partition(b"?")
     if start.count(b"/") == len(b"//"):
         start += b"/"

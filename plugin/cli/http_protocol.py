@@ -5,7 +5,6 @@ from typing import Any, NoReturn
 
 import httptools
 from uvicorn.config import Config
-from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 from uvicorn.server import ServerState
 
 from plugin.api.body_limit import FAULT
@@ -15,14 +14,16 @@ from plugin.cli.http_limits import (
     HEADER_BYTES,
     HEADER_FIELDS,
     URL_BYTES,
+    Headers,
     bytes_of,
     explained,
     head_fault,
     headers_too_large,
+    no_tunnel,
     url_too_long,
     with_path,
 )
-from plugin.cli.joined_writes import JoinedWrites
+from plugin.cli.http_requests import Requests
 from plugin.errors import PluginError
 
 NOTHING, HEAD, BODY = range(3)
@@ -34,14 +35,15 @@ _UNKNOWN = "UNKNOWN"
 _SHOWN = 1_000
 
 
-_NOTED = frozenset({b"expect", b"host", b"transfer-encoding"})
+_EXPECT, _HOST, _CODING = b"expect", b"host", b"transfer-encoding"
+_NOTED = frozenset({_EXPECT, _HOST, _CODING})
 
 
 class _Refused(Exception):  # noqa: N818 - it only ends the parser's work
     """The parser shall stop: `_fault` of the connection says why."""
 
 
-class GuardedHttp(JoinedWrites):
+class GuardedHttp(Requests):
     """uvicorn's protocol, for callers who mean harm and with no proxy before it.
 
     What it refuses is a request of its own to the application, with the reason as `FAULT` in its
@@ -68,8 +70,9 @@ class GuardedHttp(JoinedWrites):
         self._fed = 0
         self._framing = 0
         self._trailers = self._trailer_bytes = 0
-        self._hosts: list[bytes] = []
-        self._codings: list[bytes] = []
+        self._noted: Headers = []
+        self._usual: Headers | None = None
+        """The Host and Transfer-Encoding of the last request that was right."""
 
     def data_received(self, data: bytes) -> None:
         """Read requests; nothing more after one that was refused."""
@@ -80,20 +83,23 @@ class GuardedHttp(JoinedWrites):
         if before == BODY:
             self._framing += len(data)
         try:
-            self._feed(data)
+            try:
+                self.parser.feed_data(data)
+            except httptools.HttpParserUpgrade as upgrade:
+                self._feed_without_upgrade(memoryview(data)[upgrade.args[0] :])
         except httptools.HttpParserError as error:
             self.refuse(self._fault or explained(error))
             return
         if self.part != NOTHING:
             self._in_the_middle(before)
 
-    def _feed(self, data: bytes | memoryview) -> None:
+    def _feed_without_upgrade(self, rest: memoryview) -> None:
         while True:
+            self._read_without_upgrade()
             try:
-                self.parser.feed_data(data)
+                self.parser.feed_data(rest)
             except httptools.HttpParserUpgrade as upgrade:
-                data = memoryview(data)[upgrade.args[0] :]
-                self._read_without_upgrade()
+                rest = rest[upgrade.args[0] :]
             else:
                 return
 
@@ -131,7 +137,7 @@ class GuardedHttp(JoinedWrites):
         self.part = HEAD
         self._begun += 1
         self._fed = self._framing = 0
-        self._hosts, self._codings = [], []
+        self._noted = []
 
     def on_url(self, url: bytes) -> None:
         """A piece of the URL."""
@@ -156,21 +162,15 @@ class GuardedHttp(JoinedWrites):
         spread = self._begun == 0
         if (spread or self._packet > HEADER_BYTES) and bytes_of(self.headers) > HEADER_BYTES:
             self._stop(headers_too_large())
-        fault = head_fault(
-            self.parser.get_method(),
-            self.parser.get_http_version(),
-            self.url,
-            self._hosts,
-            self._codings,
-        )
-        if fault is not None:
-            self._stop(fault)
+        method, version = self.parser.get_method(), self.parser.get_http_version()
+        if self._noted != self._usual or not self.url.startswith(b"/") or version != "1.1":
+            self._check(method, version)
+        if method == b"CONNECT":
+            self._stop(no_tunnel())
         if self.parser.should_upgrade():
             self._upgrades = True
             return
-        if not self.url.startswith(b"/"):
-            self.url = with_path(self.url)
-        super().on_headers_complete()
+        self.begin(method, version)
         self.part = BODY
         self._trailers = self._trailer_bytes = 0
 
@@ -186,23 +186,18 @@ class GuardedHttp(JoinedWrites):
         self.part = NOTHING
         super().on_message_complete()
 
-    def on_response_complete(self) -> None:
-        """An answer has gone out: go on with the request that waits, or wait for the next."""
-        self.server_state.total_requests += 1
-        self.since = self.loop.time()
-        if self.transport.is_closing():
-            self.flow.resume_reading()  # what a refused caller still sends is dropped
-            return
-        self.flow.resume_reading()
-        if self.pipeline:
-            cycle, app = self.pipeline.pop()
-            self._start_asgi_task(cycle, app)
+    def _check(self, method: bytes, version: str) -> None:
+        hosts = [value for name, value in self._noted if name == _HOST]
+        codings = [value.lower() for name, value in self._noted if name == _CODING]
+        fault = head_fault(method, version, self.url, hosts, codings)
+        if fault is not None:
+            self._stop(fault)
+        self.url = with_path(self.url)
+        self._usual = self._noted if version == "1.1" else None
 
     def _note(self, name: bytes, value: bytes) -> None:
-        if name == b"host":
-            self._hosts.append(value)
-        elif name == b"transfer-encoding":
-            self._codings.append(value.lower())
+        if name != _EXPECT:
+            self._noted.append((name, value))
         elif value.lower() == b"100-continue":
             self.expect_100_continue = True
 
@@ -268,22 +263,6 @@ class GuardedHttp(JoinedWrites):
         self.scope["path"], self.scope["raw_path"] = path, path.encode("latin-1")
         self.scope["query_string"] = b""
         self.scope[FAULT] = error  # type: ignore[literal-required]
-        before = self.cycle
-        self.cycle = RequestResponseCycle(
-            scope=self.scope,
-            transport=self.transport,
-            flow=self.flow,
-            logger=self.logger,
-            access_logger=self.access_logger,
-            access_log=self.access_log,
-            default_headers=self.server_state.default_headers,
-            message_event=asyncio.Event(),
-            expect_100_continue=False,
-            keep_alive=False,
-            on_response=self.on_response_complete,
-        )
+        self.expect_100_continue = False
+        self.answer(keep_alive=False)
         self.cycle.more_body = False
-        if before is None or before.response_complete:
-            self._start_asgi_task(self.cycle, self.app)
-        else:
-            self.pipeline.appendleft((self.cycle, self.app))
