@@ -66,13 +66,13 @@ def test_a_body_that_comes_slowly_is_read(service: Running, directory: Path) -> 
     post = (
         b"POST /todos HTTP/1.1\r\nAuthorization: Bearer %b\r\n" % new_key(directory)["key"].encode()
     )
-    told = b'{"todo": "a"}'
+    told = b'{"text": "a"}'
     with Raw(service.address.port) as raw:
         raw.send(post + HOST + b"Content-Type: application/json\r\nContent-Length: 13\r\n\r\n")
         for start in range(0, len(told), 4):
             time.sleep(0.5)
             raw.send(told[start : start + 4])
-        assert raw.answer().status in {201, 422}
+        assert raw.answer().status == 201
 
 
 def test_with_few_descriptors_the_oldest_idle_connections_make_room(
