@@ -24,8 +24,9 @@ from starlette.types import ASGIApp
 
 from plugin.api import docs, documents, health, metrics, tools, well_known
 from plugin.api.access_log import AccessLog
+from plugin.api.body_limit import BodyLimit
 from plugin.api.gateway import Gateway, route_table
-from plugin.api.middleware import BodyLimit, Exchange, RequestLog, Traffic
+from plugin.api.middleware import Exchange, RequestLog, Traffic
 from plugin.api.v1 import (
     chat,
     completions,

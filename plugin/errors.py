@@ -102,6 +102,46 @@ class BodyTooLarge(PluginError):  # noqa: N818
     title = "The request body is too large"
 
 
+class MalformedRequest(PluginError):  # noqa: N818
+    """The bytes on the connection are not a valid HTTP request; the connection ends."""
+
+    status = 400
+    code = "bad_request"
+    title = "Bad Request"
+
+
+class RequestTimedOut(PluginError):  # noqa: N818
+    """The headers or the body of a request did not come in time; the connection ends."""
+
+    status = 408
+    code = "request_timeout"
+    title = "Request Timeout"
+
+
+class UrlTooLong(PluginError):  # noqa: N818
+    """The URL of a request is over the limit; the connection ends."""
+
+    status = 414
+    code = "url_too_long"
+    title = "The URL is too long"
+
+
+class HeadersTooLarge(PluginError):  # noqa: N818
+    """The header or trailer fields of a request are over the limits; the connection ends."""
+
+    status = 431
+    code = "headers_too_large"
+    title = "The header fields are too large"
+
+
+class VersionNotSupported(PluginError):  # noqa: N818
+    """A version of HTTP that this service does not speak; the connection ends."""
+
+    status = 505
+    code = "http_version_not_supported"
+    title = "The HTTP version is not supported"
+
+
 class LimitReached(PluginError):  # noqa: N818
     """A limit leaves no room for the call, and nothing was done; the text says which and when.
 

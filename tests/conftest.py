@@ -16,8 +16,9 @@ from fastapi import APIRouter, FastAPI
 from fastapi.routing import iter_route_contexts
 
 from plugin.api import documents
+from plugin.api.body_limit import BodyLimit
 from plugin.api.gateway import Admit, Authenticate, Gateway, route_table
-from plugin.api.middleware import BodyLimit, Exchange, RequestLog
+from plugin.api.middleware import Exchange, RequestLog
 from plugin.auth.caller import Caller
 from plugin.engines.llama.models import MODELS, look, places
 from plugin.engines.llama.process import Options, Supervisor

@@ -22,11 +22,13 @@ from plugin.api.problems import MEDIA_TYPE
 from plugin.errors import (
     ArgumentFault,
     BodyTooLarge,
+    HeadersTooLarge,
     InvalidArguments,
     MethodNotAllowed,
     NotAuthenticated,
     NotFound,
     PluginError,
+    RequestTimedOut,
     StorageUnavailable,
     UnsupportedMediaType,
 )
@@ -40,9 +42,11 @@ _BY_STATUS: Mapping[int, type[PluginError]] = {
         NotAuthenticated,
         NotFound,
         MethodNotAllowed,
+        RequestTimedOut,
         BodyTooLarge,
         UnsupportedMediaType,
         InvalidArguments,
+        HeadersTooLarge,
     )
 }
 

@@ -1,22 +1,21 @@
-"""Request id, access log and body limit, as pure ASGI."""
+"""Request id and access log, as pure ASGI."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from os import urandom
 from random import Random
 from typing import Protocol
 
-from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from plugin.api.exception_handlers import Problem, problem
+from plugin.api.exception_handlers import Problem
 from plugin.api.limit_headers import limit_headers
 from plugin.api.local_path import local_path
 from plugin.api.openai_errors import speaks_openai, status_of
 from plugin.api.openai_headers import openai_headers
 from plugin.api.waiting import left
-from plugin.errors import BodyTooLarge, LimitReached, UpstreamRefused
+from plugin.errors import LimitReached, UpstreamRefused
 from plugin.gate.admission import WHOLE, Admission, Ending
 from plugin.gate.refusals import Standing
 from plugin.gate.traces import RequestTrace, Traces
@@ -255,49 +254,3 @@ def _record(scope: Scope, exchange: Exchange, seconds: float) -> dict[str, objec
         "caller": None if caller is None else caller.id,
         **exchange.notes,
     }
-
-
-class BodyLimit:
-    """Refuses request bodies over `limit` bytes, announced or streamed; a path may have its own."""
-
-    def __init__(self, app: ASGIApp, limit: int, of_paths: Mapping[str, int] | None = None) -> None:
-        self._app = app
-        self._limit = limit
-        self._of_paths = of_paths or {}
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Handle a request; everything else passes."""
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        limit = self._of_paths.get(local_path(scope), self._limit)
-        exchange: Exchange = scope["plugin.exchange"]
-        exchange.announced = _announced(scope)
-        if exchange.announced > limit:
-            answer = problem(BodyTooLarge(_detail(limit)), None, exchange.request_id)
-            exchange.failed(answer)
-            await answer.send(send, exchange.request_id, local_path(scope))
-            return
-        left = limit
-
-        async def counted() -> Message:
-            nonlocal left
-            message = await receive()
-            left -= len(message.get("body", b""))
-            if left < 0:
-                # FastAPI turns any other exception of a body into "400, cannot be parsed".
-                raise HTTPException(BodyTooLarge.status, _detail(limit))
-            return message
-
-        await self._app(scope, counted, send)
-
-
-def _detail(limit: int) -> str:
-    return f"A request body may have {limit} bytes at most; send less."
-
-
-def _announced(scope: Scope) -> int:
-    for name, value in scope["headers"]:
-        if name == b"content-length" and value.isdigit():
-            return int(value[:19])
-    return 0

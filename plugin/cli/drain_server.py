@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import logging
 import socket
+import sys
 import time
 from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING
@@ -11,13 +12,20 @@ from typing import TYPE_CHECKING
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from plugin.cli.acceptor import Acceptor
 from plugin.cli.drain_order import Drain, at_once
+from plugin.cli.http_protocol import GuardedHttp
+from plugin.cli.http_times import Times, Watch, open_files
 
 if TYPE_CHECKING:
     from plugin.api.draining import Draining
     from plugin.cli.parent import Parent
 
 _LOOK = 0.02
+_SECOND = 10
+"""How often uvicorn looks in a second."""
+STARTUP_FAILURE = 3
+"""The exit code of a worker whose application did not start."""
 _LAST_WORDS = 2.0
 """Seconds in which a cancelled request says that it was, and is settled."""
 
@@ -35,11 +43,13 @@ class DrainServer(uvicorn.Server):
         self,
         config: uvicorn.Config,
         layer: "Draining",
+        times: Times,
         ready: Callable[[], None],
         closed: Callable[[], None],
     ) -> None:
         super().__init__(config)
         self._layer = layer
+        self._times = times
         self._ready = ready
         self._closed = closed
         self._order: Drain | None = None
@@ -63,15 +73,30 @@ class DrainServer(uvicorn.Server):
         yield
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Begin to serve, and to listen to the parent."""
+        """Begin to serve `sockets`, and to listen to the parent."""
         loop = asyncio.get_running_loop()
-        await super().startup(sockets)
+        await self.lifespan.startup()
+        if self.lifespan.should_exit:
+            sys.exit(STARTUP_FAILURE)
+        descriptors = open_files()
+        state = self.server_state
+        self._watch = Watch(state.connections, self._times, descriptors, loop.time)
+
+        def protocol() -> GuardedHttp:
+            return GuardedHttp(self.config, state, self.lifespan.state)
+
+        self._acceptors = [
+            Acceptor(listener, protocol, self._watch, descriptors) for listener in sockets or []
+        ]
+        self.started = True
         self._parent.obeyed_by(lambda order: loop.call_soon_threadsafe(self.drain, order))
         self._ready()
 
     async def on_tick(self, counter: int) -> bool:
         """Ten times a second, from the event loop: the parent sees that it goes round."""
         self._parent.sign()
+        if counter % _SECOND == 0:
+            self._watch.look()
         return await super().on_tick(counter)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
@@ -95,8 +120,8 @@ class DrainServer(uvicorn.Server):
             await asyncio.sleep(_LOOK)
 
     def _stop_accepting(self, sockets: list[socket.socket]) -> None:
-        for server in self.servers:
-            server.close()
+        for acceptor in self._acceptors:
+            acceptor.close()
         for listener in sockets:
             listener.close()
         self._closed()

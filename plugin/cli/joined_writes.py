@@ -22,17 +22,33 @@ class JoinedWrites(HttpToolsProtocol):
         """The other end has said all: the transport closes by itself, and drops what is held."""
         self._joining.flush()
 
+    def linger(self) -> None:
+        """Have the end wait for the other side: what that still sends would undo our answer."""
+        self._joining.lingers = True
+
+    @property
+    def said_all(self) -> bool:
+        """Whether only the other side is waited for."""
+        return self._joining.said_all
+
+    def stop_lingering(self) -> None:
+        """Have the next `close` end the connection."""
+        self._joining.lingers = False
+
 
 class _Joining:
     """A transport that joins two writes of one step of the event loop; all else it passes on."""
 
-    __slots__ = ("_due", "_held", "_loop", "_transport")
+    __slots__ = ("_due", "_held", "_loop", "_transport", "lingers", "said_all")
 
     def __init__(self, transport: Any, loop: asyncio.AbstractEventLoop) -> None:
         self._transport = transport
         self._loop = loop
         self._held: bytes | None = None
         self._due = False
+        self.said_all = False
+        self.lingers = False
+        """Whether the first `close` only ends our side; the second ends the connection."""
 
     def write(self, data: bytes) -> None:
         """Hold it; with what was held before, write it now."""
@@ -48,7 +64,15 @@ class _Joining:
     def close(self) -> None:
         """Write what is held, then close."""
         self.flush()
-        self._transport.close()
+        if self.lingers and not self.is_closing():
+            self.said_all = True
+            self._transport.write_eof()
+        else:
+            self._transport.close()
+
+    def is_closing(self) -> bool:
+        """Whether nothing more can be written."""
+        return self.said_all or self._transport.is_closing()
 
     def _step_ended(self) -> None:
         self._due = False

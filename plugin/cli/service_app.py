@@ -14,7 +14,8 @@ from plugin.auth import first_key
 from plugin.auth.keys import KeyStore
 from plugin.cli.drain_order import AT_STOP, Drain
 from plugin.cli.drain_server import DrainServer
-from plugin.cli.joined_writes import JoinedWrites
+from plugin.cli.http_protocol import GuardedHttp
+from plugin.cli.http_times import Times
 from plugin.cli.ledger import note_act
 from plugin.cli.parent import Parent
 from plugin.cli.terminal import CANNOT_RUN, FINE
@@ -43,6 +44,7 @@ def run(settings: Settings, parent: Parent, listener: socket.socket, *, wants_ke
     server = DrainServer(
         _configuration(settings, layer),
         layer,
+        Times(settings.header_seconds, settings.body_seconds, settings.idle_seconds),
         ready=lambda: parent.tell(ready=True, key=key),
         closed=lambda: parent.tell(closed=True),
     )
@@ -73,7 +75,7 @@ def _configuration(settings: Settings, layer: Draining) -> uvicorn.Config:
     return uvicorn.Config(
         layer,
         loop="uvloop" if sys.platform != "win32" else "auto",
-        http=JoinedWrites,
+        http=GuardedHttp,
         ws="none",
         lifespan="on",
         access_log=False,

@@ -132,6 +132,24 @@ class Settings(Offer):
         le=300,
         description="how long before that /readyz already refuses, 0 to 300 seconds",
     )
+    header_seconds: float = Field(
+        default=10.0,
+        gt=0,
+        le=600,
+        description="how long the headers of a request may take, up to 600 seconds",
+    )
+    body_seconds: float = Field(
+        default=30.0,
+        gt=0,
+        le=3600,
+        description="how long no byte of a request body may come, up to 3600 seconds",
+    )
+    idle_seconds: float = Field(
+        default=75.0,
+        gt=0,
+        le=3600,
+        description="how long a connection stays open between requests, up to 3600 seconds",
+    )
     public_url: str | None = Field(
         default=None,
         pattern=r"^https?://[^\s/?#]+[^\s?#]*$",

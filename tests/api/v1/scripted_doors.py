@@ -11,8 +11,9 @@ from typing import Any
 
 from fastapi import APIRouter, FastAPI
 
+from plugin.api.body_limit import BodyLimit
 from plugin.api.gateway import Admit, Gateway, route_table
-from plugin.api.middleware import BodyLimit, RequestLog
+from plugin.api.middleware import RequestLog
 from plugin.api.route_table import RouteTable
 from plugin.api.v1 import chat, completions, edits, embeddings, models
 from plugin.engines.catalog import Catalog, Model
