@@ -54,6 +54,7 @@ from plugin.gate.prices import Price, Prices
 from plugin.gate.queue import Room
 from plugin.gate.remaining import Remaining
 from plugin.gate.telemetry import Telemetry, kept
+from plugin.gpt.file_sweep import swept
 from plugin.gpt.files import Files
 from plugin.gpt.moderation import Phrases
 from plugin.operations.documents_meaning import Meaning, open_meaning
@@ -175,7 +176,7 @@ async def open_services(
             time.time,
             quotas.files,
         )
-        await files.sweep()
+        await stack.enter_async_context(swept(files))
         usage = LedgerReader(
             database,
             partial(books.caught_up, _LATEST_USAGE),

@@ -14,6 +14,7 @@ _GROUPS = (
     "limits",
     "usage",
     "ledger",
+    "storage",
     "why",
     "api",
     "chat",

@@ -16,7 +16,7 @@ from plugin.gate.entries import Act
 from plugin.gate.ledger_batch import begin_anew
 from plugin.gate.ledger_check import Verdict, verify
 from plugin.storage.database import FAILURES, open_blocking
-from plugin.storage.migrate import prepare
+from plugin.storage.migrate import make_ready
 
 _TABLES = ("ledger", "ledger_balances", "ledger_head")
 
@@ -37,7 +37,7 @@ def archive(database: Engine, directory: Path, by: str, now: int) -> Archived:
     if not whole.rows:
         raise CannotRun("the ledger has no rows yet")
     file = directory / "plugin.db"
-    prepare(directory, f"sqlite:///{file.absolute()}")
+    make_ready(directory, f"sqlite:///{file.absolute()}")
     _copy(database, file)
     copy = open_blocking(f"sqlite:///{file.absolute()}")
     try:

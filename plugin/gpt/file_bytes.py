@@ -74,10 +74,14 @@ class Incoming:
 
 
 class FileBytes:
-    """The folder. Names are ids of ours, never a caller's words. Everything blocks."""
+    """The folder, and the trash beside it, `<folder>-trash`. Everything blocks.
+
+    Names are ids of ours, never a caller's words.
+    """
 
     def __init__(self, folder: Path, limit: int) -> None:
         self._folder = folder
+        self._trash = folder.with_name(f"{folder.name}-trash")
         self._limit = limit
 
     def begin(self) -> Incoming:
@@ -92,6 +96,35 @@ class FileBytes:
     def remove(self, name: str) -> None:
         """Remove a kept file, if it is there."""
         (self._folder / name).unlink(missing_ok=True)
+
+    def set_aside(self, name: str, now: float) -> bool:
+        """Move a kept file to the trash, and return True; remove one that is not whole."""
+        if name.startswith(_COMING):
+            self.remove(name)
+            return False
+        self._trash.mkdir(mode=0o700, exist_ok=True)
+        os.utime(self._folder / name, (now, now))
+        (self._folder / name).rename(self._trash / name)
+        return True
+
+    def trashed(self) -> dict[str, float]:
+        """The files in the trash, each with the time in seconds since 1970 when it came there."""
+        if not self._trash.is_dir():
+            return {}
+        found = {}
+        for path in self._trash.iterdir():
+            with suppress(FileNotFoundError):  # another worker was faster
+                found[path.name] = path.stat().st_mtime
+        return found
+
+    def restore(self, name: str) -> None:
+        """Put a file from the trash back, if it is still there."""
+        with suppress(FileNotFoundError):
+            (self._trash / name).rename(self._folder / name)
+
+    def forget(self, name: str) -> None:
+        """Delete a file in the trash."""
+        (self._trash / name).unlink(missing_ok=True)
 
     def names(self) -> list[str]:
         """Everything in the folder, whole or not."""

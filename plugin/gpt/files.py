@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from plugin.errors import NoSpace, NotFound
 from plugin.gpt.file_bytes import FileBytes, Incoming
 from plugin.gpt.file_lines import check_lines
+from plugin.gpt.file_sweep import sweep
 from plugin.pools.threads import Threads
 from plugin.storage.database import metadata
 from plugin.storage.use import PER_FILE, Quota, check_written, quotas, used_now
@@ -33,7 +34,6 @@ PURPOSES = (
 )
 LONGEST_NAME = 255
 _MICROSECONDS = 1_000_000
-_AT_ONCE = 100
 _NO_QUOTA = quotas().files
 
 files = Table(
@@ -196,17 +196,17 @@ class Files:
         await self.threads.run(self._bytes.remove, found)
 
     async def sweep(self) -> None:
-        """Remove expired files, and bytes without a row: what a crash in between left behind."""
+        """Delete expired files, and set aside bytes without a row: see `file_sweep`."""
+        await self.expire()
+        await sweep(self._bytes, self._ids, self.threads, self._clock)
+
+    async def expire(self) -> None:
+        """Delete files whose time is over."""
+        over = delete(files).where(files.c.expires_at <= self._clock()).returning(files.c.id)
         async with self._database.begin() as connection:
-            await connection.execute(delete(files).where(files.c.expires_at <= self._clock()))
-        known = await self._ids()
-        strays = [name for name in await self.threads.run(self._bytes.names) if name not in known]
-        for start in range(0, len(strays), _AT_ONCE):
-            with self._bytes.claimed(strays[start : start + _AT_ONCE]) as claimed:
-                known = await self._ids()  # what was being written before may have its row by now
-                for name in claimed:
-                    if name not in known:
-                        self._bytes.remove(name)
+            expired = (await connection.execute(over)).scalars().all()
+        for name in expired:
+            await self.threads.run(self._bytes.remove, name)
 
     async def _ids(self) -> frozenset[str]:
         async with self._database.connect() as connection:

@@ -1,8 +1,10 @@
 """Brings a database to the newest schema, and costs almost nothing when it is there already."""
 
 import contextlib
+import logging
 import os
 import sqlite3
+import stat
 import time
 from pathlib import Path
 from typing import Any
@@ -12,14 +14,30 @@ from sqlalchemy.exc import DatabaseError, OperationalError
 
 from plugin.errors import CannotRun
 from plugin.storage.database import open_blocking, sqlite_path
+from plugin.storage.identity import join
+
+log = logging.getLogger(__name__)
 
 MIGRATIONS = Path(__file__).parent / "migrations"
+_OTHERS = stat.S_IRWXG | stat.S_IRWXO
 _PATIENCE = 20.0
 """Seconds to wait for another process that is migrating the same database."""
 
 
 def prepare(directory: Path, url: str) -> None:
-    """Make the data directory, and bring the database of `url` to the newest schema."""
+    """Make the data directory, bring the database of `url` to the newest schema, and join the two.
+
+    Raises `CannotRun` when one of them cannot be used, or when they do not belong together.
+    """
+    make_ready(directory, url)
+    join(directory, url)
+
+
+def make_ready(directory: Path, url: str) -> None:
+    """Make the data directory, and bring the database of `url` to the newest schema.
+
+    The files of the database are readable for this user alone. Raises `CannotRun`.
+    """
     try:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
@@ -30,6 +48,24 @@ def prepare(directory: Path, url: str) -> None:
     ):
         raise _unusable(directory, "it is read-only for this user")
     upgrade(url)
+    _close_to_others(file)
+
+
+def _close_to_others(file: Path) -> None:
+    changed = []
+    for path in (file, *(file.with_name(f"{file.name}-{part}") for part in ("wal", "shm"))):
+        with contextlib.suppress(FileNotFoundError):
+            mode = stat.S_IMODE(path.stat().st_mode)
+            if not mode & _OTHERS:
+                continue
+            try:
+                path.chmod(mode & ~_OTHERS)
+            except OSError as error:
+                log.warning("other users may read %s: %s", path, error.strerror)
+            else:
+                changed.append(path.name)
+    if changed:
+        log.info("other users can no longer read %s in %s", ", ".join(changed), file.parent)
 
 
 def upgrade(url: str) -> None:

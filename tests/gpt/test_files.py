@@ -7,9 +7,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import delete, select
 
 from plugin.errors import BodyTooLarge, InvalidRequest, NoSpace, NotFound
+from plugin.gpt.file_sweep import GRACE
 from plugin.gpt.files import Files, NewFile, Page, StoredFile, files, safe_name
 from plugin.storage import migrate
 from plugin.storage.database import open_database
@@ -122,6 +123,40 @@ async def test_a_crash_in_between_is_swept_at_the_next_start(store: Store) -> No
     assert await store.listed() == [before.id]
     await store.files.sweep()
     assert store.on_disk() == [before.id]
+
+
+async def test_what_the_database_does_not_know_stays_in_a_trash_for_a_week(
+    store: Store, caplog: pytest.LogCaptureFixture
+) -> None:
+    kept = await store.keep()
+    async with store.database.begin() as connection:
+        row = (await connection.execute(select(files))).mappings().one()
+        await connection.execute(delete(files))
+    await store.files.sweep()
+    trash = store.folder.with_name("files-trash")
+    assert [path.name for path in trash.iterdir()] == [kept.id]
+    assert "1 moved to the trash" in caplog.text
+    # a backup that knows the file is restored
+    async with store.database.begin() as connection:
+        await connection.execute(files.insert().values(**row))
+    await store.files.sweep()
+    assert store.on_disk() == [kept.id]
+    await store.files.delete("me", kept.id)
+    (store.folder / "file-lost").write_bytes(b"lost")
+    await store.files.sweep()
+    store.clock.now += GRACE - 1
+    await store.files.sweep()
+    assert [path.name for path in trash.iterdir()] == ["file-lost"]
+    store.clock.now += 2
+    await store.files.sweep()
+    assert list(trash.iterdir()) == []
+
+
+async def test_expired_files_are_deleted_while_the_service_runs(store: Store) -> None:
+    await store.keep(new=NewFile("a", "user_data", expires_after=3600))
+    store.clock.now += 3601
+    await store.files.expire()
+    assert store.on_disk() == []
 
 
 async def test_a_sweep_leaves_alone_what_another_process_is_writing(store: Store) -> None:
