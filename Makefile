@@ -54,7 +54,7 @@ test-all: $(VENV)/dev.stamp $(VENV)/models.stamp  ## the gate with every test in
 checks: $(VENV)/dev.stamp
 	@echo "== format" && $(BIN)/ruff format --quiet --check .
 	@echo "== lint" && $(BIN)/ruff check --quiet .
-	@echo "== types" && $(BIN)/mypy --num-workers=2
+	@echo "== types" && $(BIN)/mypy
 	@echo "== imports" && $(BIN)/lint-imports --no-logo
 	@echo "== contract" && $(BIN)/plugin contract --check
 
