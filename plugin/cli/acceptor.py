@@ -1,4 +1,4 @@
-"""Connections accepted a few at a time, so that a lack of descriptors is seen, and not passed on.
+"""Connections accepted one at a time, so that a lack of descriptors is seen, and not passed on.
 
 The event loop's own server closes connections without a word once no descriptor is left.
 """
@@ -10,9 +10,6 @@ from collections.abc import Callable
 
 from plugin.cli.http_times import Watch
 
-_AT_ONCE = 32
-_PART = 0.02
-"""The part of the descriptors that may be accepted at once: what is closed frees its later."""
 _PAUSE = 0.1
 """Seconds without accepting where nothing can be: connections wait in the system meanwhile."""
 _LACKS = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
@@ -28,12 +25,10 @@ class Acceptor:
         listener: socket.socket,
         protocol: Callable[[], asyncio.Protocol],
         watch: Watch,
-        descriptors: int,
     ) -> None:
         self._listener = listener
         self._protocol = protocol
         self._watch = watch
-        self._at_once = max(1, min(_AT_ONCE, int(descriptors * _PART)))
         self._loop = asyncio.get_running_loop()
         self._opening = set[asyncio.Task[object]]()
         self._closed = False
@@ -52,18 +47,19 @@ class Acceptor:
             if self._watch.full:
                 self._pause()
                 return
-        for _ in range(self._at_once):
-            try:
-                connection, _address = self._listener.accept()
-            except (BlockingIOError, InterruptedError, ConnectionAbortedError):
-                return  # another worker has it, or the caller has left
-            except OSError as error:
-                self._failed(error)
-                return
-            connection.setblocking(False)
-            opening = self._loop.create_task(self._open(connection))
-            self._opening.add(opening)
-            opening.add_done_callback(self._opening.discard)
+        # One in a step of the event loop: the next ones wait in the system, behind the work on
+        # those that are there. By 32 a step, callers who come and leave delayed others by 0.5 s.
+        try:
+            connection, _address = self._listener.accept()
+        except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+            return  # another worker has it, or the caller has left
+        except OSError as error:
+            self._failed(error)
+            return
+        connection.setblocking(False)
+        opening = self._loop.create_task(self._open(connection))
+        self._opening.add(opening)
+        opening.add_done_callback(self._opening.discard)
 
     def _failed(self, error: OSError) -> None:
         if error.errno in _GONE:

@@ -85,9 +85,7 @@ class DrainServer(uvicorn.Server):
         def protocol() -> GuardedHttp:
             return GuardedHttp(self.config, state, self.lifespan.state)
 
-        self._acceptors = [
-            Acceptor(listener, protocol, self._watch, descriptors) for listener in sockets or []
-        ]
+        self._acceptors = [Acceptor(listener, protocol, self._watch) for listener in sockets or []]
         self.started = True
         self._parent.obeyed_by(lambda order: loop.call_soon_threadsafe(self.drain, order))
         self._ready()

@@ -94,8 +94,9 @@ class FileBytes:
         return (self._folder / name).open("rb")
 
     def remove(self, name: str) -> None:
-        """Remove a kept file, if it is there."""
+        """Remove a kept file, if it is there or in the trash."""
         (self._folder / name).unlink(missing_ok=True)
+        (self._trash / name).unlink(missing_ok=True)
 
     def set_aside(self, name: str, now: float) -> bool:
         """Move a kept file to the trash, and return True; remove one that is not whole."""
@@ -103,8 +104,11 @@ class FileBytes:
             self.remove(name)
             return False
         self._trash.mkdir(mode=0o700, exist_ok=True)
-        os.utime(self._folder / name, (now, now))
-        (self._folder / name).rename(self._trash / name)
+        try:
+            os.utime(self._folder / name, (now, now))
+            (self._folder / name).rename(self._trash / name)
+        except FileNotFoundError:  # another worker was faster
+            return False
         return True
 
     def trashed(self) -> dict[str, float]:

@@ -67,7 +67,7 @@ def _say(count: int, what: str) -> None:
 @asynccontextmanager
 async def swept(files: "Files") -> AsyncIterator[None]:
     """Sweep now, and from time to time while the context lasts."""
-    await files.sweep()
+    await _attempt(files.sweep())
     tending = asyncio.create_task(_tend(files))
     try:
         yield
@@ -82,10 +82,11 @@ async def _tend(files: "Files") -> None:
     while True:
         await asyncio.sleep(_EXPIRE_EVERY)
         passed += _EXPIRE_EVERY
-        try:
-            if passed % _SWEEP_EVERY:
-                await files.expire()
-            else:
-                await files.sweep()
-        except _FAILURES as error:
-            log.warning("files cannot be swept now: %s", error)
+        await _attempt(files.expire() if passed % _SWEEP_EVERY else files.sweep())
+
+
+async def _attempt(work: Awaitable[None]) -> None:
+    try:
+        await work
+    except _FAILURES as error:
+        log.warning("files cannot be swept now: %s", error)

@@ -13,7 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from secrets import token_hex
 
-from sqlalchemy import CheckConstraint, Column, Connection, Integer, String, Table, select
+from sqlalchemy import CheckConstraint, Column, Connection, Integer, String, Table, inspect, select
 from sqlalchemy import column as column_
 from sqlalchemy import table as table_
 from sqlalchemy.dialects.sqlite import insert
@@ -41,6 +41,27 @@ identities = Table(
 _files = table_("files", column_("id"))  # declared above this room, in `gpt.files`
 
 
+def check(directory: Path, url: str) -> None:
+    """Refuse a pair that does not belong together, before its database is made or migrated.
+
+    Raises `CannotRun` as `join` does.
+    """
+    if not sqlite_path(url).exists():
+        uploads = _uploads(directory)
+        if uploads:
+            raise _unknown(directory, url, len(uploads))
+        return
+    ours = _read(directory)
+    engine = open_blocking(url)
+    try:
+        with engine.connect() as connection:
+            _refuse_others(connection, directory, url, ours)
+    except FAILURES as error:
+        raise CannotRun(f"{sqlite_path(url)} cannot be used: {error}") from None
+    finally:
+        engine.dispose()
+
+
 def join(directory: Path, url: str) -> None:
     """Check that a data directory belongs to the database of `url`; mark a pair that is new.
 
@@ -51,14 +72,8 @@ def join(directory: Path, url: str) -> None:
     engine = open_blocking(url)
     try:
         with engine.connect() as connection:
-            theirs = _identity_in(connection)
-            if ours is not None and ours == theirs:
+            if _refuse_others(connection, directory, url, ours):
                 return
-            if ours is not None and theirs is not None:
-                raise _different(directory, url, ours, theirs)
-            uploads = _uploads(directory)
-            if uploads and not _knows_any(connection, uploads):
-                raise _unknown(directory, url, len(uploads))
         with engine.begin() as connection:
             agreed = _agree(connection, ours)
     except FAILURES as error:
@@ -69,6 +84,19 @@ def join(directory: Path, url: str) -> None:
         _write(directory, agreed)
     elif ours != agreed:  # another process was faster
         raise _different(directory, url, ours, agreed)
+
+
+def _refuse_others(connection: Connection, directory: Path, url: str, ours: str | None) -> bool:
+    """Return whether both have the same identity; raise where they do not belong together."""
+    theirs = _identity_in(connection)
+    if ours is not None and theirs is not None:
+        if ours != theirs:
+            raise _different(directory, url, ours, theirs)
+        return True
+    uploads = _uploads(directory)
+    if uploads and not _knows_any(connection, uploads):
+        raise _unknown(directory, url, len(uploads))
+    return False
 
 
 def adopt(directory: Path, url: str) -> tuple[str | None, str]:
@@ -131,7 +159,14 @@ def _write(directory: Path, identity: str) -> None:
 
 
 def _identity_in(connection: Connection) -> str | None:
+    if not _has(connection, identities.name):
+        return None
     return connection.execute(select(identities.c.id)).scalar_one_or_none()
+
+
+def _has(connection: Connection, table: str) -> bool:
+    """Return whether a database, of any schema, has a table."""
+    return inspect(connection).has_table(table)
 
 
 def _agree(connection: Connection, wanted: str | None) -> str:
@@ -150,6 +185,8 @@ def _uploads(directory: Path) -> list[str]:
 
 
 def _knows_any(connection: Connection, uploads: Collection[str]) -> bool:
+    if not _has(connection, _files.name):
+        return False
     names = list(uploads)
     for start in range(0, len(names), _AT_ONCE):
         some = names[start : start + _AT_ONCE]

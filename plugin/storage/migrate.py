@@ -14,7 +14,7 @@ from sqlalchemy.exc import DatabaseError, OperationalError
 
 from plugin.errors import CannotRun
 from plugin.storage.database import open_blocking, sqlite_path
-from plugin.storage.identity import join
+from plugin.storage.identity import check, join
 
 log = logging.getLogger(__name__)
 
@@ -29,6 +29,7 @@ def prepare(directory: Path, url: str) -> None:
 
     Raises `CannotRun` when one of them cannot be used, or when they do not belong together.
     """
+    check(directory, url)
     make_ready(directory, url)
     join(directory, url)
 

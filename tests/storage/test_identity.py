@@ -1,6 +1,8 @@
 """A database and a data directory that do not belong together are refused; nothing is changed."""
 
 import shutil
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -68,6 +70,22 @@ def test_a_new_database_is_refused_where_there_are_uploads(
     with pytest.raises(CannotRun, match=r"does not know the uploaded file.*plugin storage adopt"):
         migrate.prepare(directory, url_of(tmp_path / "other.db"))
     assert (directory / "files" / "file-1").exists()
+    assert not (tmp_path / "other.db").exists()
+
+
+def test_an_older_database_of_another_service_is_refused_before_it_is_migrated(
+    pair: tuple[Path, str], tmp_path: Path
+) -> None:
+    directory, _ = pair
+    other = tmp_path / "other.db"
+    with closing(sqlite3.connect(other)) as connection:
+        connection.execute("CREATE TABLE alembic_version (version_num)")
+        connection.execute("INSERT INTO alembic_version VALUES ('0006')")
+        connection.execute("CREATE TABLE model_calls (serial)")
+        connection.commit()
+    with pytest.raises(CannotRun, match="plugin storage adopt"):
+        migrate.prepare(directory, url_of(other))
+    assert migrate.current(other) == "0006"
 
 
 def test_another_database_is_refused_and_both_identities_are_named(
