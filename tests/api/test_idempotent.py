@@ -277,9 +277,13 @@ async def test_a_secret_in_the_header_is_not_stored(tmp_path: Path) -> None:
         key = b"order 7, gpk_0123456789abcdef"
         first = await service.post("/note", key=key)
         assert_replayed(first, await service.post("/note", key=key))
-        stored = [path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()]
+        stored = contents(tmp_path)
     assert stored
     assert not any(b"gpk_0123456789" in content for content in stored)
+
+
+def contents(directory: Path) -> list[bytes]:
+    return [path.read_bytes() for path in directory.rglob("*") if path.is_file()]
 
 
 async def test_other_methods_know_no_keys(tmp_path: Path) -> None:
