@@ -8,6 +8,7 @@ leaves an engine stops it, which changes nothing, and his key is free.
 import re
 from collections.abc import Iterable
 from functools import partial
+from hashlib import sha256
 
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -15,7 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from plugin.api.direct_route import LARGE
 from plugin.api.exception_handlers import problem
 from plugin.api.local_path import local_path
-from plugin.api.middleware import Exchange
+from plugin.api.middleware import SECRET, Exchange
 from plugin.api.openai_errors import speaks_openai
 from plugin.api.route_table import Entry
 from plugin.api.spooled_body import SpooledBody
@@ -77,6 +78,9 @@ def _key(headers: Iterable[tuple[bytes, bytes]]) -> str:
     first, *more = [value for name, value in headers if name == _HEADER]
     if more or not _KEY.fullmatch(first):
         raise InvalidKey
+    if SECRET.search(first):
+        # a secret in the wrong header must not be stored; equal keys stay equal
+        return f"sha256:{sha256(first).hexdigest()}"
     return first.decode()
 
 

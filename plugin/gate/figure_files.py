@@ -60,7 +60,7 @@ def gather(directory: Path) -> tuple[Figures, int]:
     with _alone(directory):
         past = _Past(directory / _PAST)
         sums, alive = Figures(), 0
-        for path in sorted(directory.glob("*.worker")):
+        for path in sorted(one for one in directory.glob("*.worker") if one.is_file()):
             with suppress(FileNotFoundError), _opened(path) as file:
                 figures = _read(file)
                 if _is_held(file):
@@ -96,7 +96,7 @@ class _Past:
 def _json(path: Path) -> Mapping[str, Any]:
     try:
         found = orjson.loads(path.read_bytes())
-    except (FileNotFoundError, ValueError):
+    except (FileNotFoundError, IsADirectoryError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}
 

@@ -272,6 +272,20 @@ async def test_what_is_no_key_is_refused(tmp_path: Path, prefix: str, headers: A
         assert (await service.post(f"{prefix}/note", key=b"k" * 255)).status == 200
 
 
+async def test_a_secret_in_the_header_is_not_stored(tmp_path: Path) -> None:
+    async with serving(tmp_path) as service:
+        key = b"order 7, gpk_0123456789abcdef"
+        first = await service.post("/note", key=key)
+        assert_replayed(first, await service.post("/note", key=key))
+        stored = contents(tmp_path)
+    assert stored
+    assert not any(b"gpk_0123456789" in content for content in stored)
+
+
+def contents(directory: Path) -> list[bytes]:
+    return [path.read_bytes() for path in directory.rglob("*") if path.is_file()]
+
+
 async def test_other_methods_know_no_keys(tmp_path: Path) -> None:
     async with serving(tmp_path) as service:
         for _ in range(2):

@@ -26,7 +26,7 @@ def call(gate: Callable[..., Any]) -> Any:
     return gate(router, limit=100)
 
 
-@pytest.mark.parametrize("given", ["abc", "A-1.b_c", "0" * 128])
+@pytest.mark.parametrize("given", ["abc", "A-1.b_c", "task-1", "0" * 128])
 async def test_a_sane_request_id_is_kept(call: Any, given: str) -> None:
     reply = await call("GET", "/", headers=[("x-request-id", given)])
     assert reply.headers["x-request-id"] == given
@@ -35,6 +35,14 @@ async def test_a_sane_request_id_is_kept(call: Any, given: str) -> None:
 
 @pytest.mark.parametrize("given", ["", "a b", "-a", "é", "0" * 129, 'a"', "a\r\nx: y", "{{}}"])
 async def test_an_odd_request_id_is_replaced(call: Any, given: str) -> None:
+    reply = await call("GET", "/", headers=[("x-request-id", given)])
+    assert reply.headers["x-request-id"].startswith("req_")
+
+
+@pytest.mark.parametrize(
+    "given", ["gpk_0123", "id-gpk_0123456789", "a.sk-proj-1", "xeyJhbGciOiJIUzI1NiJ9.e30.x"]
+)
+async def test_a_request_id_that_contains_a_key_is_replaced(call: Any, given: str) -> None:
     reply = await call("GET", "/", headers=[("x-request-id", given)])
     assert reply.headers["x-request-id"].startswith("req_")
 

@@ -98,6 +98,14 @@ def test_what_is_damaged_costs_itself_alone(tmp_path: Path) -> None:
     bad.close()
 
 
+def test_a_directory_among_the_files_is_left_alone(tmp_path: Path) -> None:
+    file = FigureFile(tmp_path)
+    file.write(units(3))
+    (tmp_path / "0.worker").mkdir()
+    assert told(tmp_path) == (3, 1, 1)
+    file.close()
+
+
 def test_who_reads_while_it_is_written_reads_whole_figures(tmp_path: Path) -> None:
     file, stop = FigureFile(tmp_path), threading.Event()
     file.write(units(1))
