@@ -23,10 +23,8 @@ from plugin.outbound.trail import Trail, current
 
 _SANE_ID = re.compile(rb"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
-
-# What is sent by mistake in the wrong header must not reach the log.
 SECRET = re.compile(rb"gpk_|(?<![A-Za-z0-9])sk-|eyJ[A-Za-z0-9_-]*\.")
-"""What a header has that contains a key or a token."""
+"""Part of an API key or a token, which callers put into the wrong header by mistake."""
 
 
 # Ids are no secrets; to ask the system for each was a hundredth of a request.

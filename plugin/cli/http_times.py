@@ -143,7 +143,7 @@ class Watch:
             connection.give_up()
 
     def _count(self) -> None:
-        """Count the descriptors that are no connections; a guess where the system cannot tell."""
+        """Count descriptors that are not connections; without /proc, assume a share of the limit."""
         try:
             found = sum(1 for _ in _DESCRIPTORS.iterdir())
         except OSError:

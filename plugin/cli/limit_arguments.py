@@ -54,14 +54,16 @@ def known_subject(settings: "Settings", scope: str, named: str) -> str:
 
     Raises `CannotRun` when it does not exist, or when several keys have that name.
     """
-    from plugin.app import actions
     from plugin.gate.limits import EACH
-    from plugin.services import model_ids
 
     if named == EACH:
         return named
     if scope == "key":
         return _key(settings, named)
+    # the whole application: a second of imports that a key does not need
+    from plugin.app import actions
+    from plugin.services import model_ids
+
     known = model_ids(settings) if scope == "model" else actions(settings)
     if named not in known:
         raise _unknown(scope, named, f"the {scope}s are {', '.join(known) or 'none'}")

@@ -23,7 +23,7 @@ def _storage() -> None:
 
 
 def adopt(*, yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False) -> None:
-    """Use the data directory with this database from now on, whatever it belonged to before.
+    """Use the data directory with this database from now on, even if it belonged to another one.
 
     Uploaded files that the database does not know go to a trash at the next start. They stay there
     for 7 days.

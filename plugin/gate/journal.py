@@ -30,9 +30,9 @@ class Journal:
     """The journal of one worker, `<name>.<part>.log`; for one thread, the one of the event loop.
 
     The lock on its newest part tells others that the worker lives. A part of `part_size` bytes is
-    followed by the next. `memory` is how many bytes may wait, or be written to a file that is no
-    longer at its place, before it is no longer `healthy`. `ahead` is how many bytes are allocated
-    together; with 0, or where the file system cannot allocate, there are none.
+    followed by the next. The journal is `healthy` while fewer than `memory` bytes wait in memory or
+    were written to a file that has been removed. `ahead` is the number of bytes to allocate at a
+    time. With 0, or on a file system that cannot allocate, nothing is allocated.
 
     With `later`, which has something done at the end of this step of the event loop, what was let
     through is written then, or with the end of a call that ends in the same step.

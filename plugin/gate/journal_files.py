@@ -6,13 +6,13 @@ import time
 from pathlib import Path
 
 _UNFINISHED = 60.0
-"""Seconds after which a part that nobody can see yet has lost its worker."""
+"""Seconds after which a hidden part is left over: its worker was killed before the rename."""
 
 
 def journals(directory: Path) -> dict[str, list[Path]]:
     """The journals that lie there: each worker's parts in their order.
 
-    Raises `OSError` when nobody can tell.
+    Raises `OSError` when the directory cannot be read.
     """
     try:
         names = sorted(os.listdir(directory))  # noqa: PTH208 - iterdir gives paths to take apart
@@ -27,7 +27,7 @@ def journals(directory: Path) -> dict[str, list[Path]]:
 
 
 def is_held(file: int) -> bool:
-    """Whether a worker that lives holds this part; else it can be taken by nobody any more."""
+    """Return whether a running worker holds this part. If not, no worker can ever hold it again."""
     try:
         fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -36,7 +36,7 @@ def is_held(file: int) -> bool:
 
 
 def remove_unfinished(directory: Path) -> None:
-    """Remove parts whose worker was killed before anybody could see them; nothing is in them.
+    """Remove parts that are still hidden after a minute; they hold no line.
 
     Raises `OSError`.
     """

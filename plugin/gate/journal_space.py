@@ -53,7 +53,7 @@ class Space:
         return self._left >= self._promised + _LEAST
 
     def fill(self, file: int | None) -> None:
-        """Allocate in `file`, the journal's now; where there is no room, `refill` tries again."""
+        """Allocate in `file`, the current part. If the disk is full, `refill` tries again."""
         try:
             self._left = 0 if file is None else self.allocated(file)
         except OSError as error:

@@ -53,7 +53,7 @@ async def sweep(
             known = await ids()  # what was being written before may have its row by now
             for name in claimed:
                 if name not in known:
-                    aside += stored.set_aside(name, clock())
+                    aside += await threads.run(stored.set_aside, name, clock())
     _say(aside, "moved to the trash, where they stay for 7 days; the database does not know them")
     _say(len(back), "put back from the trash; the database knows them again")
     _say(len(old), "deleted after 7 days in the trash")

@@ -13,7 +13,7 @@ _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
 def is_full(error: OSError) -> bool:
-    """Whether a write failed because there is no room: by disk, quota or RLIMIT_FSIZE."""
+    """Return whether a write failed because the disk, a quota or RLIMIT_FSIZE is exhausted."""
     return error.errno in _FULL
 
 
@@ -21,8 +21,8 @@ def allocate(file: int, offset: int, length: int) -> bool:
     """Allocate `length` bytes from `offset` on, beyond the end of an open file as well.
 
     The size of the file stays, so a reader sees only what was written. Return False where the
-    system or the file system cannot do this. Raises `OSError` when there is no room, by the disk or
-    by RLIMIT_FSIZE.
+    system or the file system cannot do this. Raises `OSError` when the disk is full or the range
+    exceeds RLIMIT_FSIZE.
     """
     most, _ = resource.getrlimit(resource.RLIMIT_FSIZE)
     if most != resource.RLIM_INFINITY and offset + length > most:

@@ -41,21 +41,22 @@ identities = Table(
 _files = table_("files", column_("id"))  # declared above this room, in `gpt.files`
 
 
-def check(directory: Path, url: str) -> None:
-    """Refuse a pair that does not belong together, before its database is made or migrated.
+def check(directory: Path, url: str) -> bool:
+    """Return whether a data directory and the database of `url` have the same identity.
 
-    Raises `CannotRun` as `join` does.
+    It changes nothing, and the database may have any schema. Raises `CannotRun` when they have
+    different identities. Where one has none, raises it when the database knows none of the uploads.
     """
     if not sqlite_path(url).exists():
         uploads = _uploads(directory)
         if uploads:
             raise _unknown(directory, url, len(uploads))
-        return
+        return False
     ours = _read(directory)
     engine = open_blocking(url)
     try:
         with engine.connect() as connection:
-            _refuse_others(connection, directory, url, ours)
+            return _is_joined(connection, directory, url, ours)
     except FAILURES as error:
         raise CannotRun(f"{sqlite_path(url)} cannot be used: {error}") from None
     finally:
@@ -63,17 +64,13 @@ def check(directory: Path, url: str) -> None:
 
 
 def join(directory: Path, url: str) -> None:
-    """Check that a data directory belongs to the database of `url`; mark a pair that is new.
+    """Give a pair that `check` has let pass one identity, that of either part or a new one.
 
-    Raises `CannotRun` when the two have different identities. One that has no identity gets the
-    other's, unless the directory has uploads of which the database knows none.
+    Raises `CannotRun` when another process was faster, and the two now differ.
     """
     ours = _read(directory)
     engine = open_blocking(url)
     try:
-        with engine.connect() as connection:
-            if _refuse_others(connection, directory, url, ours):
-                return
         with engine.begin() as connection:
             agreed = _agree(connection, ours)
     except FAILURES as error:
@@ -82,12 +79,11 @@ def join(directory: Path, url: str) -> None:
         engine.dispose()
     if ours is None:
         _write(directory, agreed)
-    elif ours != agreed:  # another process was faster
+    elif ours != agreed:
         raise _different(directory, url, ours, agreed)
 
 
-def _refuse_others(connection: Connection, directory: Path, url: str, ours: str | None) -> bool:
-    """Return whether both have the same identity; raise where they do not belong together."""
+def _is_joined(connection: Connection, directory: Path, url: str, ours: str | None) -> bool:
     theirs = _identity_in(connection)
     if ours is not None and theirs is not None:
         if ours != theirs:

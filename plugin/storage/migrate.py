@@ -29,9 +29,10 @@ def prepare(directory: Path, url: str) -> None:
 
     Raises `CannotRun` when one of them cannot be used, or when they do not belong together.
     """
-    check(directory, url)
+    joined = check(directory, url)
     make_ready(directory, url)
-    join(directory, url)
+    if not joined:
+        join(directory, url)
 
 
 def make_ready(directory: Path, url: str) -> None:

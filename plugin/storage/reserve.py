@@ -1,7 +1,7 @@
 """A part of the disk that only operators may use: to revoke a key on a disk that callers filled.
 
-The file `reserve` in the data directory holds the space, so nobody else can take it. A command of
-an operator shrinks it when the disk is full; the service makes it whole again when there is room.
+The file `reserve` in the data directory occupies the space. If the disk is full, a command of an
+operator empties the file. The service fills it again when the disk has free space.
 """
 
 import asyncio

@@ -1,7 +1,8 @@
-"""The real embedded engine as an attacker meets it."""
+"""What is attacked: a service of each module, or the real embedded engine."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,6 +13,23 @@ from plugin.engines.llama.schema_work import SchemaWork
 from plugin.engines.llama.state import StateFile
 from plugin.outbound.client import GuardedClient
 from tests.engines.llama.stand_in import queues
+from tests.journeys.running import Running, new_key, running
+
+
+@pytest.fixture(scope="module")
+def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("attacked")
+
+
+@pytest.fixture(scope="module")
+def service(directory: Path) -> Iterator[Running]:
+    with running(directory, "serve") as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def key(directory: Path) -> dict[str, Any]:
+    return new_key(directory)
 
 
 @pytest.fixture

@@ -19,9 +19,7 @@ from tests.journeys.running import (
     Running,
     bearer,
     free_port,
-    new_key,
     readiness,
-    running,
     until,
 )
 
@@ -86,22 +84,6 @@ public class Post {
   }
 }
 """
-
-
-@pytest.fixture(scope="module")
-def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("front")
-
-
-@pytest.fixture(scope="module")
-def service(directory: Path) -> Iterator[Running]:
-    with running(directory, "serve") as started:
-        yield started
-
-
-@pytest.fixture(scope="module")
-def key(directory: Path) -> dict[str, Any]:
-    return new_key(directory)
 
 
 def program(name: str) -> str:

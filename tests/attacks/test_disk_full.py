@@ -103,7 +103,7 @@ def ledger_written(directory: Path, settings: Settings, data: Path) -> Iterator[
 
 
 @pytest.mark.parametrize("point", range(POINTS))
-@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize("how", sized([signal.SIGKILL], [signal.SIGTERM, signal.SIGKILL]))
 def test_what_was_answered_has_its_row(tmp_path: Path, how: signal.Signals, point: int) -> None:
     data = tmp_path / "data"
     with small_disk(data, MEGABYTES) as mounted:

@@ -1,14 +1,12 @@
 """Malformed requests over a plain socket: each has the right status, and ends its connection."""
 
 import json
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.attacks.raw_http import Raw, RawAnswer
-from tests.journeys.running import Running, new_key, running
+from tests.journeys.running import Running
 
 HOST = b"Host: a.example\r\n"
 POST = b"POST /v1/chat/completions HTTP/1.1\r\n" + HOST
@@ -127,22 +125,6 @@ BODIES: dict[str, tuple[bytes, int]] = {
     "a folded trailer": (b"0\r\na: b\r\n c\r\n\r\n", 400),
 }
 """Chunked bodies; the head before them is right, and has a key."""
-
-
-@pytest.fixture(scope="module")
-def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("edge")
-
-
-@pytest.fixture(scope="module")
-def service(directory: Path) -> Iterator[Running]:
-    with running(directory, "serve") as started:
-        yield started
-
-
-@pytest.fixture(scope="module")
-def key(directory: Path) -> dict[str, Any]:
-    return new_key(directory)
 
 
 def refused(service: Running, *pieces: bytes) -> RawAnswer:
