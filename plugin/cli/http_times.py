@@ -143,7 +143,7 @@ class Watch:
             connection.give_up()
 
     def _count(self) -> None:
-        """Count descriptors that are not connections; without /proc, assume a share of the limit."""
+        """Count descriptors that are not connections; without /proc, assume a fixed share."""
         try:
             found = sum(1 for _ in _DESCRIPTORS.iterdir())
         except OSError:
