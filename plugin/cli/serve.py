@@ -104,13 +104,15 @@ def _serve(
 def log_config(level: str) -> dict[str, Any]:
     """How what is logged becomes lines of JSON on stderr."""
     own = {"level": level.upper()}
+    others = own if level == "debug" else {"level": "WARNING"}
     return {
         "version": 1,
         "disable_existing_loggers": False,
         "formatters": {"json": {"()": "plugin.api.access_log.JsonLines"}},
         "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json"}},
         "root": {"handlers": ["stderr"], "level": "WARNING"},
-        "loggers": {"plugin": own, "uvicorn": own if level == "debug" else {"level": "WARNING"}},
+        # SQLAlchemy logs what it does with the pool under the name of our class.
+        "loggers": {"plugin": own, "plugin.storage.connections": others, "uvicorn": others},
     }
 
 
