@@ -23,7 +23,6 @@ from fastapi.routing import iter_route_contexts
 from starlette.types import ASGIApp
 
 from plugin.api import docs, documents, health, metrics, tools, well_known
-from plugin.api.access_log import AccessLog
 from plugin.api.body_limit import BodyLimit
 from plugin.api.gateway import Gateway, route_table
 from plugin.api.middleware import Exchange, RequestLog, Traffic
@@ -43,8 +42,6 @@ from plugin.api.v1 import (
 from plugin.auth.caller import Caller
 from plugin.errors import CannotRun, NoSpace, StorageUnavailable
 from plugin.gate.admission import Admission
-from plugin.gate.telemetry import Telemetry
-from plugin.gate.traces import Traces, open_traces
 from plugin.operations import Access, access_of, discover
 from plugin.services import (
     Services,
@@ -55,6 +52,9 @@ from plugin.services import (
     open_telemetry,
 )
 from plugin.settings import Settings, load
+from plugin.telemetry.access_log import AccessLog
+from plugin.telemetry.telemetry import Telemetry
+from plugin.telemetry.traces import Traces, open_traces
 
 _DISTRIBUTION = "gpt-plugin"
 _DISK_FULL = (

@@ -27,41 +27,33 @@ from plugin.engines.embedder import open_embedder
 from plugin.engines.engine import Engine
 from plugin.engines.fallback import engines_of
 from plugin.engines.llama.engine import Llama, embedded_models
+from plugin.engines.llama.grammar.schema_pool import SchemaPool
+from plugin.engines.llama.grammar.schema_work import SchemaWork
 from plugin.engines.llama.link import Link
+from plugin.engines.llama.process.state import FILE, StateFile
 from plugin.engines.llama.queues import DIRECTORY as QUEUES
 from plugin.engines.llama.queues import open_queues
-from plugin.engines.llama.schema_pool import SchemaPool
-from plugin.engines.llama.schema_work import SchemaWork
-from plugin.engines.llama.state import FILE, StateFile
 from plugin.engines.upstream import Address, Upstream
 from plugin.errors import CannotRun
-from plugin.gate import telemetry_names as names
-from plugin.gate.backlog import backlog
-from plugin.gate.bookkeeping import DIRECTORY as JOURNALS
-from plugin.gate.bookkeeping import open_books
-from plugin.gate.decisions import DIRECTORY, Decisions
-from plugin.gate.figures import Figures
 from plugin.gate.gate import Gate
-from plugin.gate.holder import Holder
-from plugin.gate.idempotency import Idempotency
-from plugin.gate.journal import Journal
-from plugin.gate.ledger_reader import LedgerReader
 from plugin.gate.limits_store import CHANGES as LIMIT_CHANGES
 from plugin.gate.limits_store import LimitStore, WatchedLimits
-from plugin.gate.metrics import Metrics
 from plugin.gate.opening import open_gate
 from plugin.gate.prices import Price, Prices
 from plugin.gate.queue import Room
-from plugin.gate.remaining import Remaining
-from plugin.gate.telemetry import Telemetry, kept
 from plugin.gpt.file_sweep import swept
 from plugin.gpt.files import Files
 from plugin.gpt.moderation import Phrases
-from plugin.operations.documents_meaning import Meaning, open_meaning
+from plugin.idempotency.keys import Idempotency
+from plugin.ledger.backlog import backlog
+from plugin.ledger.journal import Journal
+from plugin.ledger.opening import DIRECTORY as JOURNALS
+from plugin.ledger.opening import open_books
+from plugin.ledger.reader import LedgerReader
+from plugin.operations.documents.meaning import Meaning, open_meaning
 from plugin.operations.open_meteo import OpenMeteo
 from plugin.operations.resources import Embedder
 from plugin.outbound.client import GuardedClient, Limits
-from plugin.outbound.trail import current
 from plugin.pools.opening import Pools, open_pools
 from plugin.pools.turns import Turns
 from plugin.settings import JwtIssuer, Settings
@@ -70,6 +62,14 @@ from plugin.storage.database import FAILURES, ChangeWatch, Commits, open_blockin
 from plugin.storage.reserve import Reserve
 from plugin.storage.use import Quotas
 from plugin.storage.use import quotas as storage_quotas
+from plugin.storage.worker_lease import Holder
+from plugin.telemetry import names
+from plugin.telemetry.metrics import Metrics
+from plugin.telemetry.rejections import DIRECTORY, Decisions
+from plugin.telemetry.remaining import Remaining
+from plugin.telemetry.samples import Figures
+from plugin.telemetry.telemetry import Telemetry, kept
+from plugin.trail import current
 
 _TO_ISSUERS = Limits(total=5.0, connect=3.0, body=500_000)
 

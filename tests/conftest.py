@@ -20,9 +20,9 @@ from plugin.api.body_limit import BodyLimit
 from plugin.api.gateway import Admit, Authenticate, Gateway, route_table
 from plugin.api.middleware import Exchange, RequestLog
 from plugin.auth.caller import Caller
-from plugin.engines.llama.models import MODELS, look, places
-from plugin.engines.llama.process import Options, Supervisor
-from plugin.engines.llama.state import FILE, StateFile
+from plugin.engines.llama.process.models import MODELS, look, places
+from plugin.engines.llama.process.state import FILE, StateFile
+from plugin.engines.llama.process.supervisor import Options, Supervisor
 from plugin.errors import NotAuthenticated
 from plugin.storage import migrate
 from plugin.storage.database import sqlite_path
@@ -32,7 +32,7 @@ from tests.open_meteo import OpenMeteo, settings_for, weather_source
 from tests.pools.threads import some_pools
 
 HERE = Path(__file__).parent
-SLOW = ("journeys", "attacks", "llama", "clients", "cli", "operations")
+SLOW = ("journeys", "attacks", "llama", "clients", "cli", "server", "operations")
 
 CALLERS = {
     b"Bearer all": Caller("key_all", "all", frozenset({"*"})),

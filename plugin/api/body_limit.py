@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from plugin.api.exception_handlers import problem
+from plugin.api.errors.handlers import problem
 from plugin.api.local_path import local_path
 from plugin.api.middleware import Exchange
 from plugin.errors import BodyTooLarge, PluginError

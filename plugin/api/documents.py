@@ -9,7 +9,8 @@ from fastapi import APIRouter, FastAPI
 from fastapi.openapi.utils import get_openapi
 from fastapi.routing import iter_route_contexts
 
-from plugin.api import cached, problems
+from plugin.api import cached
+from plugin.api.errors import problems
 from plugin.errors import PluginError
 from plugin.operations import Access, access_of
 

@@ -6,7 +6,7 @@ from http import HTTPStatus
 import orjson
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from plugin.api.exception_handlers import problem
+from plugin.api.errors.handlers import problem
 from plugin.api.local_path import local_path
 from plugin.errors import EngineUnavailable
 

@@ -9,11 +9,11 @@ from starlette.requests import ClientDisconnect
 from starlette.types import Message, Receive, Scope, Send
 
 from plugin.api.direct_route import machinery_app, operation_app
-from plugin.api.exception_handlers import problem
+from plugin.api.errors.handlers import problem
+from plugin.api.errors.openai import speaks_openai, unknown_url
 from plugin.api.idempotent import app_of
 from plugin.api.local_path import local_path
 from plugin.api.middleware import BROKEN_OFF, CALLER_LEFT, Exchange
-from plugin.api.openai_errors import speaks_openai, unknown_url
 from plugin.api.route_table import Entry, RouteTable
 from plugin.api.waiting import while_waiting
 from plugin.auth.bearer import REALM

@@ -14,18 +14,18 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from plugin.api.direct_route import LARGE
-from plugin.api.exception_handlers import problem
+from plugin.api.errors.handlers import problem
+from plugin.api.errors.openai import speaks_openai
+from plugin.api.leaving import while_there
 from plugin.api.local_path import local_path
 from plugin.api.middleware import SECRET, Exchange
-from plugin.api.openai_errors import speaks_openai
 from plugin.api.route_table import Entry
 from plugin.api.spooled_body import SpooledBody
-from plugin.api.v1.answering import while_there
 from plugin.errors import LimitReached, NoSpace, QuotaUsedUp
 from plugin.gate.admission import REPLAYED
-from plugin.gate.idempotency import Claim, Idempotency
-from plugin.gate.idempotency_errors import AnswerNotKept, InvalidKey, KeyBusy, KeyInUse
-from plugin.gate.idempotency_store import LARGEST_ANSWER, Answer, Name
+from plugin.idempotency.errors import AnswerNotKept, InvalidKey, KeyBusy, KeyInUse
+from plugin.idempotency.keys import Claim, Idempotency
+from plugin.idempotency.store import LARGEST_ANSWER, Answer, Name
 
 _HEADER = b"idempotency-key"
 _KEY = re.compile(rb"[ -~]{1,255}")
@@ -53,7 +53,7 @@ def app_of(entry: Entry, scope: Scope) -> ASGIApp:
 async def _once(entry: Entry, scope: Scope, receive: Receive, send: Send) -> None:
     """Answer a request with a key by `entry`, or as an equal one was answered.
 
-    Raises the errors of `plugin.gate.idempotency_errors`, and what must not be kept.
+    Raises the errors of `plugin.idempotency.errors`, and what must not be kept.
     """
     services = scope["app"].state.services
     keys: Idempotency = services.idempotency

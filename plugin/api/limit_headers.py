@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from math import ceil
 from typing import NamedTuple
 
-from plugin.gate.counters import Level
+from plugin.gate.counters.protocol import Level
 from plugin.gate.limits import Limit, Shape
 from plugin.gate.refusals import Standing
 

@@ -2,9 +2,9 @@
 
 from fastapi import APIRouter, Request, Response
 
-from plugin.gate.exposition import exposed
-from plugin.gate.telemetry import Telemetry
 from plugin.operations import operation
+from plugin.telemetry.prometheus import exposed
+from plugin.telemetry.telemetry import Telemetry
 
 router = APIRouter(include_in_schema=False)
 

@@ -9,17 +9,17 @@ from typing import Protocol
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from plugin.api.exception_handlers import Problem
+from plugin.api.errors.handlers import Problem
+from plugin.api.errors.openai import speaks_openai, status_of
 from plugin.api.limit_headers import limit_headers
 from plugin.api.local_path import local_path
-from plugin.api.openai_errors import speaks_openai, status_of
 from plugin.api.openai_headers import openai_headers
 from plugin.api.waiting import left
 from plugin.errors import LimitReached, UpstreamRefused
 from plugin.gate.admission import WHOLE, Admission, Ending
 from plugin.gate.refusals import Standing
-from plugin.gate.traces import RequestTrace, Traces
-from plugin.outbound.trail import Trail, current
+from plugin.telemetry.traces import RequestTrace, Traces
+from plugin.trail import Trail, current
 
 _SANE_ID = re.compile(rb"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 

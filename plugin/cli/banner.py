@@ -39,9 +39,9 @@ def banner(settings: "Settings", key: str | None, document: bytes) -> str:
 
 
 def _engine(settings: "Settings") -> str:
-    from plugin.cli.engine import settled
-    from plugin.engines.llama.models import TEXT, VECTORS
-    from plugin.engines.llama.state import FILE
+    from plugin.engines.llama.process.models import TEXT, VECTORS
+    from plugin.engines.llama.process.state import FILE
+    from plugin.server.engine import settled
 
     if settings.engine == "none":
         return "none on this machine (PLUGIN_ENGINE=none)"

@@ -7,7 +7,7 @@ from sqlalchemy import Engine
 
 from plugin.auth.jwt import caller_id
 from plugin.auth.keys import KeyStore
-from plugin.gate.ledger_reader import last_name
+from plugin.ledger.reader import last_name
 
 
 def names(database: Engine, issuers: Collection[str], wanted: Iterable[str]) -> Mapping[str, str]:

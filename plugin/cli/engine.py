@@ -8,9 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from plugin.engines.llama.process import Options
-    from plugin.engines.llama.state import EngineState
-    from plugin.settings import Settings
+    from plugin.engines.llama.process.state import EngineState
 
 KEY_FILE = "engine-key"
 
@@ -46,20 +44,6 @@ def engine(
     _alone(port)
 
 
-def options(settings: "Settings", ports: tuple[int, int] = (0, 0), *, spare: int = 0) -> "Options":
-    """How the settings want the engine to be run, with `spare` slots more than they say."""
-    from plugin.engines.llama.models import places
-    from plugin.engines.llama.process import Options
-
-    return Options(
-        places(settings.model_dir, settings.data_dir),
-        settings.engine_threads,
-        settings.engine_slots + spare,
-        settings.engine_context,
-        ports,
-    )
-
-
 def _alone(port: int) -> None:
     import logging.config
     import signal
@@ -67,10 +51,12 @@ def _alone(port: int) -> None:
     from dataclasses import replace
     from tempfile import TemporaryDirectory
 
-    from plugin.cli.serve import interrupt, log_config
-    from plugin.engines.llama.process import Supervisor
-    from plugin.engines.llama.state import FILE
+    from plugin.cli.serve import interrupt
+    from plugin.engines.llama.process.state import FILE
+    from plugin.engines.llama.process.supervisor import Supervisor
+    from plugin.server.engine import options, settled
     from plugin.settings import load
+    from plugin.telemetry.log_config import log_config
 
     settings = load()
     logging.config.dictConfig(log_config(settings.log_level))
@@ -87,20 +73,6 @@ def _alone(port: int) -> None:
             typer.echo("stopped")
         finally:
             supervisor.stop()
-
-
-def settled(file: Path, seconds: float = 30.0) -> "EngineState":
-    """The engine's state as soon as it is more than a beginning, or after `seconds`."""
-    import time
-
-    from plugin.engines.llama.state import StateFile
-
-    states, deadline = StateFile(file), time.monotonic() + seconds
-    while (state := states.read()).state in {"starting", "stopped"}:
-        if time.monotonic() > deadline:
-            break
-        time.sleep(0.05)
-    return state
 
 
 def _kept_key(file: Path) -> str:
@@ -125,7 +97,7 @@ def _kept_key(file: Path) -> str:
 def _banner(state: "EngineState", key: Path) -> str:
     from shlex import quote
 
-    from plugin.engines.llama.models import TEXT, VECTORS
+    from plugin.engines.llama.process.models import TEXT, VECTORS
     from plugin.errors import CannotRun
 
     if state.state != "ready":

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from plugin.cli.ledger import note_act
+from plugin.cli.acts import note_act
 
 if TYPE_CHECKING:
     from plugin.auth.keys import KeyRecord, KeyStore, NewKey
@@ -51,7 +51,7 @@ def create(
     chosen = _scopes(scopes, settings)
     with _store(settings) as store:
         made = store.create(_named(name), chosen, lifetime)
-    note_act(settings, "key created", made.id, name=made.name, scopes=list(made.scopes))
+    note_act(settings.data_dir, "key created", made.id, name=made.name, scopes=list(made.scopes))
     _show(made, as_json=as_json)
 
 
@@ -78,7 +78,7 @@ def revoke(key_id: KeyId) -> None:
     settings = load()
     with _store(settings) as store:
         store.revoke(key_id)
-    note_act(settings, "key revoked", key_id)
+    note_act(settings.data_dir, "key revoked", key_id)
     typer.echo(f"{key_id} is revoked")
 
 
@@ -96,7 +96,7 @@ def rotate(
     settings = load()
     with _store(settings) as store:
         made = store.rotate(key_id, _seconds(overlap))
-    note_act(settings, "key rotated", key_id, overlap=overlap)
+    note_act(settings.data_dir, "key rotated", key_id, overlap=overlap)
     _show(made, as_json=as_json)
 
 

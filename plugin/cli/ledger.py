@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from plugin.cli.terminal import FINDINGS, FINE, counted
+from plugin.cli.terminal import counted
+from plugin.exit_codes import FINDINGS, FINE
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
-    from plugin.gate.ledger_check import Verdict
+    from plugin.ledger.verify import Verdict
     from plugin.settings import Settings
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -45,7 +46,7 @@ def verify(
 
     Exit code 1 when a row was changed, removed or added, or a balance is not the sum of its rows.
     """
-    from plugin.gate.ledger_check import verify as check
+    from plugin.ledger.verify import verify as check
     from plugin.settings import load
 
     kept = _kept(expect)
@@ -66,7 +67,7 @@ def acts(
     as_json: AsJson = False,
 ) -> None:
     """Show what was done to the service: keys, limits, settings; the last act comes last."""
-    from plugin.gate.ledger_reader import acts as of_ledger
+    from plugin.ledger.reader import acts as of_ledger
     from plugin.settings import load
 
     with open_ledger(load()) as database:
@@ -94,13 +95,13 @@ def archive(
     """
     import time
 
-    from plugin.cli import service_file
     from plugin.errors import CannotRun
-    from plugin.gate.ledger_archive import archive as move
+    from plugin.ledger.archive import archive as move
+    from plugin.server import status_file
     from plugin.settings import load
 
     settings = load()
-    running = service_file.read(settings.data_dir)
+    running = status_file.read(settings.data_dir)
     if running is not None:
         raise CannotRun(f"the service runs (process {running.pid}); stop it first")
     if directory.exists():
@@ -119,7 +120,7 @@ def open_ledger(settings: "Settings") -> "Iterator[Engine]":
     import time
 
     from plugin.errors import CannotRun
-    from plugin.gate.ledger import LedgerWriter
+    from plugin.ledger.writer import LedgerWriter
     from plugin.storage.database import FAILURES, open_blocking, sqlite_path
     from plugin.storage.migrate import prepare
 
@@ -139,18 +140,6 @@ def open_ledger(settings: "Settings") -> "Iterator[Engine]":
         raise CannotRun(f"{settings.database} cannot be used: {error}") from None
     finally:
         database.dispose()
-
-
-def note_act(settings: "Settings", kind: str, subject: str, **detail: Any) -> None:
-    """Write what a command has done into a journal, for the ledger."""
-    import time
-
-    from plugin.gate.journal import note
-
-    try:
-        note(settings.data_dir / "journal", time.time, [(kind, subject, detail)])
-    except OSError as error:
-        typer.echo(f"warning: this act is not in the ledger: {error}", err=True)
 
 
 def _kept(text: str | None) -> tuple[int, bytes] | None:

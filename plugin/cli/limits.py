@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
-from plugin.cli.ledger import note_act
+from plugin.cli.acts import note_act
 from plugin.cli.limit_arguments import cap_of, known_subject, named, subject_of, which_limit
 
 if TYPE_CHECKING:
-    from plugin.gate.counters import Level
+    from plugin.gate.counters.protocol import Level
+    from plugin.gate.counters.shared import SharedCounters
     from plugin.gate.limits import Limit
     from plugin.gate.limits_store import LimitStore
-    from plugin.gate.shared_counters import SharedCounters
     from plugin.settings import Settings
 
 Measure = Annotated[
@@ -98,7 +98,7 @@ def set_(  # noqa: PLR0913 - each option is a scope
     limit = Limit(*which, cap_of(cap, which))
     with _store(settings) as store:
         store.set(limit)
-    note_act(settings, "limit set", named(which), cap=limit.cap)
+    note_act(settings.data_dir, "limit set", named(which), cap=limit.cap)
     typer.echo(f"{_whose(limit)}: {amount(limit)}")
 
 
@@ -120,7 +120,7 @@ def unset(
     with _store(settings) as store:
         if not store.unset(which):
             raise CannotRun("there is no such limit; `plugin limits show` lists what was set")
-    note_act(settings, "limit unset", named(which))
+    note_act(settings.data_dir, "limit unset", named(which))
     typer.echo("unset")
 
 
@@ -166,8 +166,8 @@ def _counters(settings: "Settings") -> "Iterator[SharedCounters | None]":
     """The counts of the workers, if there ever were any."""
     from contextlib import closing
 
+    from plugin.gate.counters.shared import SharedCounters
     from plugin.gate.opening import COUNTERS
-    from plugin.gate.shared_counters import SharedCounters
 
     path = settings.data_dir / COUNTERS
     if not path.exists():

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from plugin.cli.ledger import note_act
+from plugin.cli.acts import note_act
 
 if TYPE_CHECKING:
-    from plugin.engines.llama.models import Found, ModelFile
+    from plugin.engines.llama.process.models import Found, ModelFile
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
@@ -42,8 +42,8 @@ def fetch(
     import signal
 
     from plugin.cli.serve import interrupt
-    from plugin.engines.llama.download import fetch as get
-    from plugin.engines.llama.models import MODELS, look
+    from plugin.engines.llama.process.download import fetch as get
+    from plugin.engines.llama.process.models import MODELS, look
     from plugin.settings import load
 
     signal.signal(signal.SIGTERM, interrupt)
@@ -57,7 +57,7 @@ def fetch(
         found = get(model, target)
         typer.echo(f"{model.name} is in {found.path}, verified")
         if missing and settings.data_dir.is_dir():  # else there is no service yet that it befell
-            note_act(settings, "model fetched", model.name, path=str(found.path))
+            note_act(settings.data_dir, "model fetched", model.name, path=str(found.path))
 
 
 def list_(*, as_json: AsJson = False) -> None:
@@ -82,7 +82,7 @@ def show(
     as_json: AsJson = False,
 ) -> None:
     """Show all about one model; its file is read in full and compared with its hash."""
-    from plugin.engines.llama.models import MODELS
+    from plugin.engines.llama.process.models import MODELS
     from plugin.errors import CannotRun
 
     if name not in {model.name for model in MODELS}:
@@ -98,7 +98,7 @@ def show(
 
 
 def _look(*, anew: bool = False) -> "list[Found]":
-    from plugin.engines.llama.models import MODELS, look, places
+    from plugin.engines.llama.process.models import MODELS, look, places
     from plugin.settings import load
 
     settings = load()

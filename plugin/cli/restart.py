@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from plugin.cli.service_file import Standing
+    from plugin.server.status_file import Standing
 
 Patience = Annotated[float, typer.Option("--timeout", min=1, help="Seconds to wait at most.")]
 
@@ -27,7 +27,7 @@ def restart(patience: Patience = _PATIENCE) -> None:
 
     Answers under way run to their end. The exit code is 1 where the workers stay as they are.
     """
-    from plugin.cli.signals import RESTART
+    from plugin.server.signals import RESTART
 
     _ask(RESTART, patience)
     typer.echo("restarted: every worker is a new one")
@@ -38,14 +38,14 @@ def reload(patience: Patience = _PATIENCE) -> None:
 
     Settings that are not allowed are refused, and the old ones stay: the exit code is 1 then.
     """
-    from plugin.cli.signals import RELOAD
+    from plugin.server.signals import RELOAD
 
     _ask(RELOAD, patience)
     typer.echo("reloaded: the settings are read, and every worker is a new one")
 
 
 def _ask(how: signal.Signals, patience: float) -> None:
-    from plugin.cli.terminal import FINDINGS
+    from plugin.exit_codes import FINDINGS
 
     before = _standing()
     os.kill(before.pid, how)
@@ -62,12 +62,12 @@ def _ask(how: signal.Signals, patience: float) -> None:
 
 
 def _standing() -> "Standing":
-    from plugin.cli import service_file
     from plugin.errors import CannotRun
+    from plugin.server import status_file
     from plugin.settings import data_dir
 
     directory = data_dir()
-    standing = service_file.read(directory)
+    standing = status_file.read(directory)
     if standing is None:
         raise CannotRun(
             f"no service runs on the data directory {directory}; give the PLUGIN_DATA_DIR that "

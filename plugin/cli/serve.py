@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 if TYPE_CHECKING:
-    from plugin.cli.signals import Signals
-    from plugin.cli.worker_process import WorkerProcess
+    from plugin.server.signals import Signals
+    from plugin.server.worker_process import WorkerProcess
     from plugin.settings import Settings
 
     Announce = Callable[[Settings, str | None, bytes], None]
@@ -63,8 +63,8 @@ def _listen(
     given = {"PLUGIN_HOST": host, "PLUGIN_PORT": port, "PLUGIN_WORKERS": workers}
     # What a command was given stays, whatever `.env` says later.
     os.environ.update({name: str(value) for name, value in given.items() if value is not None})
-    from plugin.cli.signals import Signals
-    from plugin.cli.worker_process import WorkerProcess
+    from plugin.server.signals import Signals
+    from plugin.server.worker_process import WorkerProcess
 
     signals = Signals()
     with signals.caught():
@@ -81,8 +81,8 @@ def _serve(
 ) -> None:
     import threading
 
-    from plugin.cli.listening import listen
-    from plugin.cli.service import Service
+    from plugin.server.listener import listen
+    from plugin.server.service import Service
     from plugin.settings import load, unknown_names
 
     asked = load()
@@ -99,21 +99,6 @@ def _serve(
             ).start()
 
         Service(listener, settings, asked, signals).run(first, serving, wants_key=wants_key)
-
-
-def log_config(level: str) -> dict[str, Any]:
-    """How what is logged becomes lines of JSON on stderr."""
-    own = {"level": level.upper()}
-    others = own if level == "debug" else {"level": "WARNING"}
-    return {
-        "version": 1,
-        "disable_existing_loggers": False,
-        "formatters": {"json": {"()": "plugin.api.access_log.JsonLines"}},
-        "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json"}},
-        "root": {"handlers": ["stderr"], "level": "WARNING"},
-        # SQLAlchemy logs what it does with the pool under the name of our class.
-        "loggers": {"plugin": own, "plugin.storage.connections": others, "uvicorn": others},
-    }
 
 
 def _when_ready(name: Sequence[Any], announce: Callable[[bytes], None]) -> None:

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from plugin.cli.ledger import note_act
+from plugin.cli.acts import note_act
 
 
 def register(app: typer.Typer) -> None:
@@ -41,5 +41,5 @@ def adopt(*, yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = F
     if before == now:
         typer.echo(f"nothing to do: {pair} already belong together")
         return
-    note_act(settings, "storage adopted", now, before=before)
+    note_act(settings.data_dir, "storage adopted", now, before=before)
     typer.echo(f"{pair} belong together now")

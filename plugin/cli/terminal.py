@@ -4,8 +4,7 @@ from typing import NoReturn
 
 import typer
 
-FINE, FINDINGS, CANNOT_RUN = 0, 1, 2
-"""Exit codes: all is well; the input has faults; the command could not do its work."""
+from plugin.exit_codes import CANNOT_RUN
 
 
 def fail(message: str) -> NoReturn:

@@ -4,17 +4,17 @@ import csv
 import json
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
-from enum import Enum
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from plugin.cli.usage_lines import FORM, MEASURES, Line, Measure, Usage, summed
+
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
-    from plugin.gate.ledger_reader import Balance
+    from plugin.ledger.reader import Balance
 
 _EPOCH = date(1970, 1, 1)
 _GROUPS = {"key": "key", "model": "model", "operation": "action"}
@@ -25,63 +25,6 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 _WITHOUT = "-"
 """Shown where a call has no key or no model."""
-
-MEASURES = ("calls", "tokens_in", "tokens_out", "units")
-
-FORM = {False: "%Y-%m-%d", True: "%Y-%m"}
-
-
-class Measure(Enum):
-    """What the bars show."""
-
-    calls = "calls"
-    tokens = "tokens"
-    units = "units"
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """What was used in a period, of one group; `groups` are in the order asked for."""
-
-    period: str
-    groups: tuple[str, ...]
-    calls: int = 0
-    tokens_in: int = 0
-    tokens_out: int = 0
-    units: int = 0
-
-    @property
-    def tokens(self) -> int:
-        """In and out."""
-        return self.tokens_in + self.tokens_out
-
-
-@dataclass(frozen=True, slots=True)
-class Usage:
-    """What a command was asked for, and what there is."""
-
-    first: date
-    last: date
-    monthly: bool
-    by: Sequence[str]
-    lines: Sequence[Line]
-    ids: Mapping[str, str] = field(default_factory=dict)
-    """Of callers, by what they are called."""
-
-    @property
-    def total(self) -> Line:
-        """All of it."""
-        return _summed("total", (), self.lines)
-
-    @property
-    def periods(self) -> list[str]:
-        """Each day or month from the first one that was used, those without a call as well."""
-        if not self.lines:
-            return []
-        count = (self.last - self.first).days + 1
-        days = (self.first + timedelta(days=number) for number in range(count))
-        named = dict.fromkeys(day.strftime(FORM[self.monthly]) for day in days)
-        return [period for period in named if period >= self.lines[0].period]
 
 
 def register(app: typer.Typer) -> None:
@@ -171,7 +114,7 @@ def _day(text: str | None, option: str) -> date | None:
 def _found(
     database: "Engine", first: date, last: date, groups: Sequence[str]
 ) -> "Sequence[Balance]":
-    from plugin.gate.ledger_reader import balances
+    from plugin.ledger.reader import balances
 
     days = ((first - _EPOCH).days, (last - _EPOCH).days)
     return balances(database, *days, [_GROUPS[name] for name in groups])
@@ -193,13 +136,8 @@ def _lines(
         period = (_EPOCH + timedelta(days=balance.day)).strftime(FORM[monthly])
         group = tuple(_name(balance, name, names) for name in groups)
         parts.setdefault((period, group), []).append(balance)
-    lines = [_summed(period, group, part) for (period, group), part in parts.items()]
+    lines = [summed(period, group, part) for (period, group), part in parts.items()]
     return sorted(lines, key=lambda line: (line.period, -line.calls, line.groups))
-
-
-def _summed(period: str, groups: tuple[str, ...], part: "Sequence[Balance | Line]") -> Line:
-    sums = (sum(getattr(one, measure) for one in part) for measure in MEASURES)
-    return Line(period, groups, *sums)
 
 
 def _name(balance: "Balance", group: str, names: Mapping[str, str]) -> str:

@@ -10,7 +10,7 @@ from rich.text import Text
 from plugin.cli.terminal import counted
 
 if TYPE_CHECKING:
-    from plugin.cli.usage import Line, Usage
+    from plugin.cli.usage_lines import Line, Usage
 
 _COLOURS = ("cyan", "magenta", "yellow", "green", "blue")
 _OTHERS = "bright_black"

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from plugin.cli.terminal import FINDINGS, counted
+from plugin.cli.terminal import counted
+from plugin.exit_codes import FINDINGS
 
 if TYPE_CHECKING:
     from plugin.settings import Settings
@@ -64,7 +65,7 @@ def _found(settings: "Settings", request_id: str) -> list[dict[str, Any]]:
 
 def _of_ledger(settings: "Settings", request_id: str) -> Iterator[dict[str, Any]]:
     from plugin.cli.ledger import open_ledger
-    from plugin.gate.ledger_reader import calls_of, under_way
+    from plugin.ledger.reader import calls_of, under_way
 
     with open_ledger(settings) as database:
         rows = calls_of(database, request_id)
@@ -77,7 +78,7 @@ def _of_ledger(settings: "Settings", request_id: str) -> Iterator[dict[str, Any]
 
 
 def _turned_away(settings: "Settings", request_id: str) -> Iterator[dict[str, Any]]:
-    from plugin.gate.decisions import DIRECTORY, decided
+    from plugin.telemetry.rejections import DIRECTORY, decided
 
     for told in decided(settings.data_dir / DIRECTORY, request_id):
         yield {**told, "time": _moment(told["time"]), "decision": "turned away"}

@@ -7,7 +7,7 @@ from typing import Any
 from plugin.contract.bodies import BodyRead
 from plugin.contract.library import Fragment
 from plugin.contract.operation import Body, Parameter, Schema
-from plugin.contract.schema import definitions_used
+from plugin.contract.schema.validation import definitions_used
 from plugin.contract.source import Source
 
 _CARRIED = (

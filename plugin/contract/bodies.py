@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from plugin.contract.library import Fragment
-from plugin.contract.merge import Inexpressible
 from plugin.contract.operation import Body
 from plugin.contract.pointer import child
-from plugin.contract.schema import resolve
+from plugin.contract.schema.merge import Inexpressible
+from plugin.contract.schema.validation import resolve
 from plugin.contract.source import NotUsable, Source, flag, mapping, text
 
 _PREFERRED = (

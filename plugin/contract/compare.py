@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from plugin.contract.operation import Answer, Contract, Operation
-from plugin.contract.schema_changes import Side
-from plugin.contract.schema_changes import compare as compare_schemas
+from plugin.contract.schema.changes import Side
+from plugin.contract.schema.changes import compare as compare_schemas
 
 _MEANT_FOR_PROGRAMS = frozenset({"schema_version", "name_for_model", "auth", "api"})
 _SUCCESS = "2"

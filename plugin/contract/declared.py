@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from plugin.contract import keywords
 from plugin.contract.operation import Schema
-from plugin.contract.schema import mended, subschemas
+from plugin.contract.schema import keywords
+from plugin.contract.schema.validation import mended, subschemas
 
 _LISTS = (
     "tools",

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from plugin.contract import pointer as pointers
-from plugin.contract.dialect import Dialect
 from plugin.contract.operation import Note, Schema
-from plugin.contract.references import References, Unresolvable
+from plugin.contract.schema.dialect import Dialect
+from plugin.contract.schema.references import References, Unresolvable
 
 Direction = Literal["request", "answer"]
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from plugin.contract import targets
 from plugin.contract.operation import Schema
-from plugin.contract.schema import subschemas
+from plugin.contract.schema.validation import subschemas
 from plugin.contract.targets import Limit
 
 

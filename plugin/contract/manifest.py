@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from plugin.contract.lint_manifest import REQUIRED, RULES, TEXTS, ManifestText
+from plugin.contract.lint.manifest import REQUIRED, RULES, TEXTS, ManifestText
 from plugin.contract.operation import Note
 from plugin.contract.source import flag, mapping
 from plugin.contract.text import parse

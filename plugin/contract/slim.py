@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from plugin.contract import keywords
 from plugin.contract.operation import Schema
-from plugin.contract.payload import json_bytes
-from plugin.contract.schema import definitions_used, resolve
+from plugin.contract.requests.payload import json_bytes
+from plugin.contract.schema import keywords
+from plugin.contract.schema.validation import definitions_used, resolve
 from plugin.contract.targets import ACTIONS_PARAMETER
 from plugin.contract.words import cut, tidy
 

@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from plugin.contract.library import Library
-from plugin.contract.merge import Merger
 from plugin.contract.operation import Note
-from plugin.contract.references import References, Unresolvable
+from plugin.contract.schema.merge import Merger
+from plugin.contract.schema.references import References, Unresolvable
 
 
 class NotUsable(ValueError):  # noqa: N818 - names say what is wrong

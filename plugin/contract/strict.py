@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from plugin.contract.limits import Excess, Measure, excess, measure, together
-from plugin.contract.merge import Contradiction, Inexpressible, Merger
 from plugin.contract.operation import Schema
-from plugin.contract.schema import definitions_used
+from plugin.contract.schema.merge import Contradiction, Inexpressible, Merger
+from plugin.contract.schema.validation import definitions_used
 from plugin.contract.subset import (
     NULL,
     described,

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from plugin.contract.merge import Inexpressible
+from plugin.contract.schema.merge import Inexpressible
 from plugin.contract.targets import ACTIONS_PARAMETER
 from plugin.contract.words import cut
 

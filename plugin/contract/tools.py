@@ -8,7 +8,7 @@ from plugin.contract.answers import success_parts
 from plugin.contract.limits import Excess
 from plugin.contract.names import names
 from plugin.contract.operation import Contract, Note, Operation, Schema
-from plugin.contract.schema import resolve
+from plugin.contract.schema.validation import resolve
 from plugin.contract.slim import Slimmer
 from plugin.contract.strict import Inexpressible, Strict, TooLarge
 from plugin.contract.targets import DESCRIPTION, MCP_OUTPUT_SCHEMA, TARGETS, Target

@@ -19,7 +19,7 @@ from plugin.errors import SourceUnavailable, UpstreamRefused
 from plugin.messages import Usage
 from plugin.outbound.breaker import Breaker
 from plugin.outbound.client import GuardedClient, Pace, Streamed
-from plugin.outbound.trail import carried, happened
+from plugin.trail import carried, happened
 
 log = logging.getLogger(__name__)
 

@@ -1,20 +1,19 @@
 """One call let through: what it took of its limits, what it may cost, and its end, told once."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import NamedTuple, Protocol
 
 import orjson
 
 from plugin.errors import LimitReached
-from plugin.gate.counters import NOTHING_TAKEN, Level, Refusal, Taken
-from plugin.gate.entries import Call, Outcome
+from plugin.gate.book import Book
+from plugin.gate.counters.protocol import NOTHING_TAKEN, Level, Refusal, Taken
 from plugin.gate.limits import Limit, Plan, Shape
-from plugin.gate.prices import Bound
+from plugin.gate.prices import Bound, Prices
+from plugin.gate.queue import Queue
 from plugin.gate.refusals import Standing
-
-if TYPE_CHECKING:
-    from plugin.gate.gate import Book, Gate
+from plugin.ledger.entries import Call, Outcome
 
 _MICROSECONDS = 1_000_000
 _FAILED = 400
@@ -37,6 +36,26 @@ class Ending(NamedTuple):
     answered_by: str | None = None
 
 
+class Limiter(Protocol):
+    """What an admission needs of the gate that made it; see `Gate`."""
+
+    prices: Prices
+    book: Book | None
+    queue: Queue | None
+
+    def at_model(self, call: Call, model: str) -> Plan:
+        """Return what a call takes at its model."""
+
+    def take(self, plan: Plan) -> Taken | Refusal:
+        """Take everything that a plan says, or nothing."""
+
+    def wait(self, key: str, plan: Plan, refusal: Refusal) -> Awaitable[Taken]:
+        """Return what to await in the queue; raises `LimitReached` where there is no queue."""
+
+    def settle(self, taken: Taken, actual: Sequence[int]) -> None:
+        """End what a call took."""
+
+
 class Admission:
     """A call that was let through. `settle` is called once at least; the first time counts."""
 
@@ -57,7 +76,7 @@ class Admission:
     )
 
     def __init__(
-        self, gate: "Gate", call: Call, plan: Plan, taken: Taken, waited: float = 0.0
+        self, gate: Limiter, call: Call, plan: Plan, taken: Taken, waited: float = 0.0
     ) -> None:
         self._gate = gate
         self._plan = plan
@@ -160,7 +179,7 @@ class Admission:
         self._gate.settle(taken, actual)
 
     def _write(
-        self, book: "Book", ending: Ending, units: int, way: Sequence[Mapping[str, object]]
+        self, book: Book, ending: Ending, units: int, way: Sequence[Mapping[str, object]]
     ) -> None:
         call = self._call
         if call.model is None and ending.model is not None:

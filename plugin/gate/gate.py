@@ -3,18 +3,26 @@
 import logging
 import time
 from collections.abc import Awaitable, Sequence
-from typing import Protocol
 
 from plugin.auth.caller import Caller
 from plugin.errors import LimitReached, StorageUnavailable
 from plugin.gate.admission import Admission
-from plugin.gate.counters import FAILURES, NOTHING_TAKEN, Counters, Level, Refusal, Take, Taken
-from plugin.gate.entries import Call, Outcome
+from plugin.gate.book import Book
+from plugin.gate.counters.protocol import (
+    FAILURES,
+    NOTHING_TAKEN,
+    Counters,
+    Level,
+    Refusal,
+    Take,
+    Taken,
+)
 from plugin.gate.limits import Limits, Plan, month_of
 from plugin.gate.limits_store import WatchedLimits
 from plugin.gate.prices import Prices
 from plugin.gate.queue import Queue
 from plugin.gate.refusals import Standing, refused
+from plugin.ledger.entries import Call
 
 log = logging.getLogger(__name__)
 
@@ -28,26 +36,6 @@ _NOT_COUNTED = (
     "nothing was done; the call may be right. The operator must make room in PLUGIN_DATA_DIR, or "
     "set fewer limits that count each key or model for itself; it goes on by itself then."
 )
-
-
-class Book(Protocol):
-    """Where calls are written down; see `Journal`."""
-
-    @property
-    def healthy(self) -> bool:
-        """Whether more calls can be written down."""
-
-    def opened(self, call: Call) -> int:
-        """A call was let through; gives its number."""
-
-    def amended(self, number: int, call: Call) -> None:
-        """More is known of it."""
-
-    def flush(self) -> None:
-        """Have on the disk what was let through."""
-
-    def settled(self, number: int, call: Call, outcome: Outcome) -> None:
-        """It has ended."""
 
 
 class Gate:

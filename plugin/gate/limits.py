@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Literal, TypeVar, get_args
 
-from plugin.gate.counters import MOST, Kind, Take
+from plugin.gate.counters.protocol import MOST, Kind, Take
 from plugin.gate.prices import Prices
 
 Scope = Literal["all", "key", "model", "operation"]

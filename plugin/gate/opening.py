@@ -9,12 +9,13 @@ from pathlib import Path
 from sqlalchemy import Engine
 
 from plugin.errors import CannotRun
-from plugin.gate.gate import Book, Gate
+from plugin.gate.book import Book
+from plugin.gate.counters.shared import SharedCounters
+from plugin.gate.gate import Gate
 from plugin.gate.limits_store import WatchedLimits
 from plugin.gate.prices import Prices
 from plugin.gate.queue import Queue, Room
 from plugin.gate.seeding import seed
-from plugin.gate.shared_counters import SharedCounters
 from plugin.storage.database import FAILURES
 
 COUNTERS = "counters.bin"

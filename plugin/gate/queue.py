@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from plugin.gate.counters import FAILURES, Counters, Refusal, Take, Taken
+from plugin.gate.counters.protocol import FAILURES, Counters, Refusal, Take, Taken
 
 _LOOK = 0.02
 """Seconds after which somebody looks again: another worker does not say when it is done."""

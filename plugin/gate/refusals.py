@@ -6,7 +6,7 @@ from math import ceil
 from typing import NamedTuple
 
 from plugin.errors import BudgetUsedUp, LimitReached, TokenLimitReached
-from plugin.gate.counters import Level, Refusal
+from plugin.gate.counters.protocol import Level, Refusal
 from plugin.gate.limits import EACH, Limit, Plan, amount
 
 

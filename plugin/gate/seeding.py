@@ -9,10 +9,10 @@ from typing import Any
 
 from sqlalchemy import Engine, func, select
 
-from plugin.gate.counters import Take
-from plugin.gate.ledger_tables import ledger, ledger_balances
+from plugin.gate.counters.protocol import Take
+from plugin.gate.counters.shared import SharedCounters
 from plugin.gate.limits import EACH, Limit, Limits
-from plugin.gate.shared_counters import SharedCounters
+from plugin.ledger.tables import ledger, ledger_balances
 
 _DONE = Take("seeded", "budget", 1)
 _DAY = 86_400

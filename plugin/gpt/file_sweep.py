@@ -8,14 +8,11 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from plugin.gpt.file_bytes import FileBytes
 from plugin.pools.threads import Threads
 from plugin.storage.database import FAILURES
-
-if TYPE_CHECKING:
-    from plugin.gpt.files import Files
 
 log = logging.getLogger(__name__)
 
@@ -26,6 +23,16 @@ _FAILURES: tuple[type[Exception], ...] = (*FAILURES, OSError)
 _AT_ONCE = 100
 _EXPIRE_EVERY = 60.0
 _SWEEP_EVERY = 3600.0
+
+
+class Sweepable(Protocol):
+    """Files that expire and whose strays can be set aside."""
+
+    async def sweep(self) -> None:
+        """Expire files, then set strays aside."""
+
+    async def expire(self) -> None:
+        """Delete the files whose time is over."""
 
 
 async def sweep(
@@ -65,7 +72,7 @@ def _say(count: int, what: str) -> None:
 
 
 @asynccontextmanager
-async def swept(files: "Files") -> AsyncIterator[None]:
+async def swept(files: Sweepable) -> AsyncIterator[None]:
     """Sweep now, and from time to time while the context lasts."""
     await _attempt(files.sweep())
     tending = asyncio.create_task(_tend(files))
@@ -77,7 +84,7 @@ async def swept(files: "Files") -> AsyncIterator[None]:
             await tending
 
 
-async def _tend(files: "Files") -> None:
+async def _tend(files: Sweepable) -> None:
     passed = 0.0
     while True:
         await asyncio.sleep(_EXPIRE_EVERY)

@@ -12,9 +12,9 @@ from typing import Any, Literal
 
 import jsonschema_rs
 
-from plugin.contract import keywords
-from plugin.contract.patterns import compilable
 from plugin.contract.pointer import MISSING, child, from_fragment, look_up
+from plugin.contract.schema import keywords
+from plugin.contract.schema.patterns import compilable
 
 Mode = Literal["closed", "open"]
 """Whether an object that lists its properties is closed here: not where several schemas meet."""

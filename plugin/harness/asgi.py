@@ -6,7 +6,7 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self
 
-from plugin.contract.requests import Request
+from plugin.contract.requests.request import Request
 from plugin.harness.exchange import Response, Unreachable
 
 Message = MutableMapping[str, Any]

@@ -12,7 +12,7 @@ from http import HTTPStatus
 from typing import Any
 
 from plugin.contract.operation import Contract, Operation
-from plugin.contract.requests import NotExpressible, Request, build
+from plugin.contract.requests.request import NotExpressible, Request, build
 from plugin.harness.checks import Check
 from plugin.harness.credentials import BEARER, REFUSED, Credential, Place, places
 from plugin.harness.exchange import Response, Send, Unreachable

@@ -10,7 +10,7 @@ import jsonschema_rs
 from plugin.contract import targets
 from plugin.contract.answers import Declared, answer_schema
 from plugin.contract.operation import Operation
-from plugin.contract.schema import validator
+from plugin.contract.schema.validation import validator
 from plugin.harness.exchange import Exchange
 from plugin.harness.json_text import NotJson, loads
 

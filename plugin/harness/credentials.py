@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import quote
 
 from plugin.contract.operation import Contract, Operation
-from plugin.contract.requests import Request
+from plugin.contract.requests.request import Request
 from plugin.harness.formats.format import mapping
 
 REFUSED = (401, 403)

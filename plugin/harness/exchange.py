@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from plugin.contract.requests import Request
+from plugin.contract.requests.request import Request
 
 
 @dataclass(frozen=True, slots=True)

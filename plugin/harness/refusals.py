@@ -7,7 +7,7 @@ that lets a mistake pass then has something that could be harmed.
 from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass, replace
 
-from plugin.contract.requests import NotExpressible
+from plugin.contract.requests.request import NotExpressible
 from plugin.harness.exchange import Response
 from plugin.harness.faults import FaultKind
 from plugin.harness.grading import Grade, Refusal, SideEffect, refusal_of, wording_of

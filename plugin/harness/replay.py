@@ -14,7 +14,7 @@ from typing import Any
 import jsonschema_rs
 
 from plugin.contract.operation import Operation
-from plugin.contract.requests import NotExpressible, Request, answer_schema, build
+from plugin.contract.requests.request import NotExpressible, Request, answer_schema, build
 from plugin.harness.checks import Check, Checks
 from plugin.harness.exchange import Exchange, Response, Send, Unreachable
 from plugin.harness.faults import Fault, FaultKind

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from plugin.contract.schema import resolve
+from plugin.contract.schema.validation import resolve
 from plugin.harness.formats.format import mapping
 
 _BY_FORMAT = {

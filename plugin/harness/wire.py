@@ -9,8 +9,8 @@ from typing import Any
 
 from plugin.contract.operation import Operation, Parameter
 from plugin.contract.pointer import steps
-from plugin.contract.requests import NotExpressible, Request, build
-from plugin.contract.styles import scalar
+from plugin.contract.requests.request import NotExpressible, Request, build
+from plugin.contract.requests.styles import scalar
 from plugin.harness.json_text import NotJson, loads
 from plugin.harness.judge import Tool
 

@@ -21,8 +21,8 @@ from plugin.errors import SourceUnavailable
 from plugin.outbound import urls
 from plugin.outbound.sessions import Lane, open_session, sendable, told_apart
 from plugin.outbound.streamed import Pace, Streamed
-from plugin.outbound.trail import carried
 from plugin.outbound.ways import Way, Ways, over
+from plugin.trail import carried
 
 if TYPE_CHECKING:
     from aiohttp import ClientResponse, ClientSession, ClientTimeout

@@ -4,21 +4,30 @@ import asyncio
 import math
 from collections.abc import AsyncIterator
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from plugin.errors import SourceUnavailable
+from plugin.outbound.connection import Connection
 from plugin.outbound.sessions import SourceTooSlow
 from plugin.outbound.streamed import Pace, Streamed
-
-if TYPE_CHECKING:
-    from plugin.outbound.connection import Connection
-    from plugin.outbound.pool import Pool
 
 _MOST_UNREAD = 262_144
 """Bytes that may lie here unread; then no more are taken from the connection."""
 
 _AT_ONCE = 1.0
 """Seconds in which a connection that had been closed already says so."""
+
+
+class Connections(Protocol):
+    """Where an exchange gets its connection; see `Pool`."""
+
+    host: str
+
+    def take(self) -> Connection | None:
+        """Return a free connection, if there is one."""
+
+    async def open(self, patience: float) -> Connection:
+        """Open a connection within `patience` seconds; raises `SourceUnavailable`."""
 
 
 class Exchange:
@@ -48,7 +57,7 @@ class Exchange:
         "since",
     )
 
-    def __init__(self, pool: "Pool", head: bytes, body: bytes, pace: Pace) -> None:
+    def __init__(self, pool: Connections, head: bytes, body: bytes, pace: Pace) -> None:
         self._pool = pool
         self._head, self._body = head, body
         self._loop = asyncio.get_running_loop()

@@ -11,8 +11,7 @@ from textwrap import indent
 
 import pytest
 
-from plugin.cli.sources import load
-from plugin.cli.under_test import Where, has_base_path, open_service
+from plugin.cli.harness.own_service import open_target
 from plugin.contract.names import names
 from plugin.contract.openapi import read
 from plugin.errors import CannotRun
@@ -21,8 +20,10 @@ from plugin.harness.asgi import Application
 from plugin.harness.checks import Checks, Limits
 from plugin.harness.faults import shown
 from plugin.harness.replay import Outcome, Replay, Replayed, Rules
-from plugin.harness.report import explanation, visible
+from plugin.harness.reports.text import explanation, visible
 from plugin.harness.transcript import Reply, Unreadable
+from plugin.transports.service_under_test import Where, has_base_path
+from plugin.transports.sources import load
 
 _BLAME = {
     "service_broke_contract": "The service broke its contract.",
@@ -84,7 +85,7 @@ class Run:
         if self._application is not None:
             where = replace(where, app=self._application, url=None)
         openapi = get("plugin_openapi")
-        service = await self._opened.enter_async_context(open_service(where))
+        service = await self._opened.enter_async_context(open_target(where))
         contract = read(load(self._placed(openapi))) if openapi else await service.contract()
         seconds = float(get("plugin_max_seconds"))
         replay = Replay(

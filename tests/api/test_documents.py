@@ -8,11 +8,12 @@ from fastapi import APIRouter, Header, Query
 from pydantic import Field
 from schemathesis.specs.openapi.definitions import OPENAPI_31
 
-from plugin.api import documents, problems
-from plugin.api.exception_handlers import problem
+from plugin.api import documents
+from plugin.api.errors import problems
+from plugin.api.errors.handlers import problem
 from plugin.contract import targets
 from plugin.contract.openapi import read
-from plugin.contract.schema import validator
+from plugin.contract.schema.validation import validator
 from plugin.errors import ArgumentFault, InvalidArguments, NotFound
 from plugin.operations import Arguments, QueryArguments, Reply, discover, operation
 

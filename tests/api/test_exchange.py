@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from fastapi import APIRouter, Request
 
-from plugin.api.exception_handlers import problem
+from plugin.api.errors.handlers import problem
 from plugin.api.middleware import Exchange, Traffic
 from plugin.errors import (
     EngineUnavailable,
@@ -17,7 +17,7 @@ from plugin.errors import (
     UpstreamRefused,
 )
 from plugin.operations import operation
-from plugin.outbound.trail import current, happened
+from plugin.trail import current, happened
 
 router = APIRouter(prefix="/notes")
 

@@ -14,10 +14,10 @@ from starlette.requests import ClientDisconnect
 from plugin.api.middleware import CALLER_LEFT
 from plugin.api.v1.sse import EventStream
 from plugin.errors import EngineUnavailable, LimitReached, NotFound, Overloaded, SourceUnavailable
-from plugin.gate.idempotency import Idempotency
+from plugin.idempotency.keys import Idempotency
 from plugin.operations import operation
 from tests.conftest import Gate, Reply
-from tests.gate.idempotency_world import world
+from tests.idempotency.world import world
 from tests.pools.threads import some_pools
 
 ONE_TIME = {"x-request-id", "openai-processing-ms"}

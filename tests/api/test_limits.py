@@ -13,7 +13,7 @@ from plugin.api.limit_headers import limit_headers
 from plugin.engines.engine import Ask, Events, Whole
 from plugin.engines.scripted import Scripted, breaking_off
 from plugin.errors import EngineUnavailable
-from plugin.gate.counters import Level
+from plugin.gate.counters.protocol import Level
 from plugin.gate.limits import Limit, Limits
 from plugin.gate.prices import Prices
 from plugin.gate.queue import Room

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from plugin.engines.llama.engine import Llama
+from plugin.engines.llama.grammar.schema_pool import SchemaPool
+from plugin.engines.llama.grammar.schema_work import SchemaWork
 from plugin.engines.llama.link import Link
-from plugin.engines.llama.schema_pool import SchemaPool
-from plugin.engines.llama.schema_work import SchemaWork
-from plugin.engines.llama.state import StateFile
+from plugin.engines.llama.process.state import StateFile
 from plugin.outbound.client import GuardedClient
 from tests.engines.llama.stand_in import queues
 from tests.journeys.running import Running, new_key, running

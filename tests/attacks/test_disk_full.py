@@ -1,6 +1,6 @@
 """Attack: the disk fills up under load, then the service ends. What was answered has its row.
 
-`tests/gate/test_journal.py` holds the same for RLIMIT_FSIZE.
+`tests/ledger/test_journal.py` holds the same for RLIMIT_FSIZE.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from plugin.auth.keys import KeyStore
-from plugin.gate.ledger import LedgerWriter
+from plugin.ledger.writer import LedgerWriter
 from plugin.storage.database import open_blocking
 from tests.journeys.accounted_load import NOT_LET_IN, Accounted, account
 from tests.journeys.running import Running, Settings, prepare_data, running, until

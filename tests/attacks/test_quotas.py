@@ -16,14 +16,14 @@ from sqlalchemy import text
 from plugin.app import create_app
 from plugin.auth.keys import KeyStore
 from plugin.errors import QuotaUsedUp
-from plugin.gate.idempotency import Claim, Idempotency
-from plugin.gate.idempotency_store import Answer, Name
 from plugin.gpt.files import Files, NewFile
-from plugin.operations import documents_store as store
+from plugin.idempotency.keys import Claim, Idempotency
+from plugin.idempotency.store import Answer, Name
+from plugin.operations.documents import store
 from plugin.settings import Settings
 from plugin.storage.database import open_blocking, open_database
 from plugin.storage.use import PER_DOCUMENT, PER_FILE, quotas
-from tests.gate.idempotency_world import world
+from tests.idempotency.world import world
 from tests.migrated import place_database
 from tests.pools.threads import some_threads
 from tests.sizes import sized

@@ -9,7 +9,7 @@ import pytest
 
 from plugin.api.v1.chat import ChatRequest
 from plugin.engines.llama.engine import Llama
-from plugin.engines.llama.state import StateFile
+from plugin.engines.llama.process.state import StateFile
 from plugin.errors import Overloaded
 from tests.attacks.attacking import USES, Use, ask, attack, chat, request, watched_loop
 from tests.attacks.hostile_schemas import NULLABLE, generated, known

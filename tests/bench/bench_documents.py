@@ -16,7 +16,7 @@ from fastapi.testclient import TestClient
 
 from plugin.app import create_app
 from plugin.auth.keys import KeyStore
-from plugin.operations.documents_chunking import chunks
+from plugin.operations.documents.chunking import chunks
 from plugin.settings import Settings
 from plugin.storage.database import open_blocking
 from tests.operations import bilingual

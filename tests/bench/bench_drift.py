@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from plugin.contract.openapi import read
-from plugin.harness.drift import Drift
+from plugin.harness.drift.compare import Drift
 from plugin.harness.judge import Judge
 from plugin.harness.transcript import Reply
 from plugin.messages import Call

@@ -20,7 +20,7 @@ from typing import Any
 
 import orjson
 
-from plugin.gate.bookkeeping import open_writer
+from plugin.ledger.opening import open_writer
 from tests.bench import serving
 from tests.bench.bench_gateway import BODY, Kept, Note
 from tests.bench.serving import Service
@@ -72,8 +72,8 @@ def serve(which: str, port: int, directory: Path) -> None:
     else:
         os.environ["BENCH_OPERATIONS"] = str(SIZES[which][1])
         from plugin.app import create_app
-        from plugin.cli.joined_writes import JoinedWrites
-        from plugin.cli.service_app import spare_the_collector
+        from plugin.server.http.write_coalescing import JoinedWrites
+        from plugin.server.worker_app import spare_the_collector
         from plugin.settings import Settings
 
         given = Settings(

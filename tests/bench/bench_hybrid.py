@@ -17,11 +17,11 @@ from pathlib import Path
 from sqlalchemy import select
 
 from plugin.engines.llama.engine import VECTOR_MODEL
-from plugin.engines.llama.models import places
-from plugin.engines.llama.process import Options, Supervisor
-from plugin.engines.llama.state import FILE, StateFile
-from plugin.operations import documents_store as store
-from plugin.operations.documents_vectors import document_vectors, mark_changed, put
+from plugin.engines.llama.process.models import places
+from plugin.engines.llama.process.state import FILE, StateFile
+from plugin.engines.llama.process.supervisor import Options, Supervisor
+from plugin.operations.documents import store
+from plugin.operations.documents.vectors import document_vectors, mark_changed, put
 from tests.operations.function_library import load, quality
 from tests.operations.three_ways import CALLER, UNKNOWN, WAYS, Library, library
 

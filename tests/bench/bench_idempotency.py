@@ -9,8 +9,8 @@ from typing import Any
 
 from plugin.api.idempotent import app_of
 from plugin.api.route_table import Entry
-from plugin.gate.idempotency import Claim, Idempotency
-from plugin.gate.idempotency_store import Answer, Name
+from plugin.idempotency.keys import Claim, Idempotency
+from plugin.idempotency.store import Answer, Name
 from plugin.operations import Access
 from plugin.storage.database import open_blocking
 from plugin.storage.migrate import prepare

@@ -7,10 +7,10 @@ import tempfile
 import time
 from pathlib import Path
 
-from plugin.gate.entries import Call, Outcome
-from plugin.gate.journal import Journal
-from plugin.gate.ledger import LedgerWriter
-from plugin.gate.ledger_check import verify
+from plugin.ledger.entries import Call, Outcome
+from plugin.ledger.journal import Journal
+from plugin.ledger.verify import verify
+from plugin.ledger.writer import LedgerWriter
 from plugin.storage import migrate
 from plugin.storage.database import open_blocking
 

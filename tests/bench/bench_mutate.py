@@ -15,12 +15,13 @@ from itertools import cycle, islice
 from pathlib import Path
 from typing import Any
 
-from plugin.harness import report, transcript
+from plugin.harness import transcript
 from plugin.harness.declared import Judges
 from plugin.harness.json_text import dumps
 from plugin.harness.judge import Judge
 from plugin.harness.mutate import Mutated, Mutator, is_good
 from plugin.harness.repair import Mode, Repairs
+from plugin.harness.reports import text as report
 from plugin.harness.transcript import Reply
 from plugin.messages import Call
 

@@ -11,14 +11,15 @@ from collections.abc import Callable, MutableMapping
 from itertools import cycle, islice
 from typing import Any
 
-from plugin.cli.under_test import UnderTest, Where, open_service
+from plugin.cli.harness.own_service import open_target
 from plugin.contract.names import names
 from plugin.contract.operation import Contract
-from plugin.contract.requests import Request, build
+from plugin.contract.requests.request import Request, build
 from plugin.harness.checks import Checks, Limits
 from plugin.harness.replay import Outcome, Replay
 from plugin.harness.transcript import Reply
 from plugin.messages import Call
+from plugin.transports.service_under_test import UnderTest, Where
 
 ROUNDS = 9
 CALLS = 400
@@ -32,7 +33,7 @@ MIX = (
 
 async def main() -> None:
     """Print the median of each side and of their ratios."""
-    async with open_service(Where()) as service:
+    async with open_target(Where()) as service:
         contract = await service.contract()
         calls = list(islice(cycle(MIX), CALLS))
         requests = [_request(contract, call) for call in calls]

@@ -6,10 +6,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from plugin.gate.decisions import Decisions
-from plugin.gate.exposition import exposed
-from plugin.gate.metrics import Metrics
-from plugin.outbound.trail import Trail, current
+from plugin.telemetry.metrics import Metrics
+from plugin.telemetry.prometheus import exposed
+from plugin.telemetry.rejections import Decisions
+from plugin.trail import Trail, current
 
 OPERATION = {
     "request_id": "req_1",

@@ -11,12 +11,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from plugin.contract.schema import validator
+from plugin.contract.schema.validation import validator
 from plugin.engines.engine import Ask, Whole
 from plugin.engines.llama.engine import TEXT_MODEL, Llama
 from plugin.engines.llama.link import Link
-from plugin.engines.llama.state import StateFile
-from plugin.engines.llama.tool_routing import ToolRouter
+from plugin.engines.llama.process.state import StateFile
+from plugin.engines.llama.tool_calling.routing import ToolRouter
 from plugin.outbound.client import GuardedClient
 from tests.engines.llama.schemas import as_tool, bfcl
 from tests.engines.llama.stand_in import queues

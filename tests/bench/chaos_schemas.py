@@ -20,12 +20,12 @@ from pathlib import Path
 from typing import Any
 
 from plugin.engines.llama.engine import Llama
+from plugin.engines.llama.grammar.preparation import Prepared
+from plugin.engines.llama.grammar.schema_work import SchemaWork
 from plugin.engines.llama.link import Link
-from plugin.engines.llama.models import places
-from plugin.engines.llama.preparation import Prepared
-from plugin.engines.llama.process import Options, Supervisor
-from plugin.engines.llama.schema_work import SchemaWork
-from plugin.engines.llama.state import FILE, EngineState, StateFile
+from plugin.engines.llama.process.models import places
+from plugin.engines.llama.process.state import FILE, EngineState, StateFile
+from plugin.engines.llama.process.supervisor import Options, Supervisor
 from plugin.outbound.client import GuardedClient
 from tests.attacks.attacking import USES, ask, attack, attack_of_tokens, chat, watched_loop
 from tests.attacks.hostile_schemas import generated

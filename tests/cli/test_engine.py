@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from plugin.cli.banner import banner
-from plugin.engines.llama.state import FILE, EngineState, write_state
+from plugin.engines.llama.process.state import FILE, EngineState, write_state
 from plugin.settings import Settings
 from tests.journeys.running import PLUGIN, free_port, plugin, running, surroundings, until
 

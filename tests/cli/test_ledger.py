@@ -5,10 +5,11 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from plugin.cli import build, service_file
+from plugin.cli import build
 from plugin.errors import CannotRun
-from plugin.gate.journal import note
-from tests.gate.ledger_world import NOW, World, call, outcome
+from plugin.ledger.journal import note
+from plugin.server import status_file
+from tests.ledger.world import NOW, World, call, outcome
 
 
 @pytest.fixture
@@ -168,8 +169,8 @@ def test_what_is_not_as_written_is_not_archived(world: World, tmp_path: Path) ->
 def test_nothing_is_archived_while_the_service_runs_or_where_something_is(
     world: World, tmp_path: Path
 ) -> None:
-    with service_file.ours(world.directory):
-        service_file.write(world.directory, service_file.Standing(7))
+    with status_file.ours(world.directory):
+        status_file.write(world.directory, status_file.Standing(7))
         with pytest.raises(CannotRun, match="process 7"):
             run("archive", str(tmp_path / "old"))
     with pytest.raises(CannotRun, match="is there already"):

@@ -11,9 +11,9 @@ from typer.testing import CliRunner
 from plugin.auth.jwt import caller_id
 from plugin.cli import build
 from plugin.errors import CannotRun
-from plugin.gate.counters import Take
+from plugin.gate.counters.protocol import Take
+from plugin.gate.counters.shared import SharedCounters
 from plugin.gate.opening import COUNTERS
-from plugin.gate.shared_counters import SharedCounters
 
 
 @pytest.fixture(autouse=True)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from plugin.engines.llama.models import MODELS, TEXT, VECTORS
+from plugin.engines.llama.process.models import MODELS, TEXT, VECTORS
 from tests.cli.conftest import Plugin
 
 HASHES = {model.name: model.sha256 for model in MODELS}

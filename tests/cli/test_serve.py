@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from plugin.cli import listening
+from plugin.server import listener as listening
 from tests.journeys.running import PATIENCE, Running, free_port, running
 
 Start = Callable[..., "subprocess.Popen[str]"]

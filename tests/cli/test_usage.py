@@ -13,10 +13,10 @@ from typer.testing import CliRunner
 from plugin.auth.jwt import caller_id
 from plugin.auth.keys import KeyStore
 from plugin.cli import build
-from plugin.cli.usage import Line, Usage
 from plugin.cli.usage_chart import print_usage
+from plugin.cli.usage_lines import Line, Usage
 from plugin.errors import CannotRun
-from tests.gate.ledger_world import NOW, World, call, outcome
+from tests.ledger.world import NOW, World, call, outcome
 
 TODAY = datetime(2027, 1, 15, tzinfo=UTC).date()
 SPAN = ("--from", "2027-01-01", "--to", "2027-01-15")

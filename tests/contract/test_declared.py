@@ -6,7 +6,7 @@ import pytest
 
 from plugin.contract.declared import read_tools
 from plugin.contract.openapi import read
-from plugin.contract.schema import validator
+from plugin.contract.schema.validation import validator
 from plugin.contract.targets import TARGETS
 from plugin.contract.tools import make_tools
 from tests.contract.conftest import CORPUS, SAMPLES

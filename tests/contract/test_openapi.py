@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from plugin.contract.openapi import read
 from plugin.contract.operation import Contract
-from plugin.contract.schema import validator
+from plugin.contract.schema.validation import validator
 from plugin.contract.targets import TARGETS
 from plugin.contract.text import parse
 from plugin.contract.tools import make_tools

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from plugin.contract.lint import lint, read
+from plugin.contract.lint.linter import lint, read
 from plugin.contract.operation import Contract
 from plugin.contract.targets import LINT_TARGETS
 from plugin.contract.text import parse

@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from plugin.contract.nulls import without_added_nulls
 from plugin.contract.openapi import read
 from plugin.contract.operation import Contract
-from plugin.contract.requests import NotExpressible, build
-from plugin.contract.schema import validator
+from plugin.contract.requests.request import NotExpressible, build
+from plugin.contract.schema.nulls import without_added_nulls
+from plugin.contract.schema.validation import validator
 from plugin.contract.targets import TARGETS
 from plugin.contract.tools import make_tools
 from plugin.errors import CannotRun

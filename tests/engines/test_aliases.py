@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from plugin.engines.aliases import KNOWN, TEXT, VECTORS, alias_table
-from plugin.engines.llama import models
+from plugin.engines.llama.process import models
 from plugin.errors import CannotRun
 
 NAMES = st.sampled_from("abcdef")

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from plugin.engines.fair_queue import FairQueue
 from plugin.engines.shared_places import SharedPlaces
-from plugin.gate.holder import Holder
+from plugin.storage.worker_lease import Holder
 from tests.engines.test_fair_queue import STEPS, Room, settled
 
 LOOK = 0.002
@@ -146,7 +146,7 @@ _KILLED = """
 import sys, time
 from pathlib import Path
 from plugin.engines.shared_places import SharedPlaces
-from plugin.gate.holder import Holder
+from plugin.storage.worker_lease import Holder
 
 directory = Path(sys.argv[1])
 places = SharedPlaces(directory / "text", Holder(directory / "holders"), 5, 4)

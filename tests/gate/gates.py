@@ -4,13 +4,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from plugin.gate.entries import Call, Outcome
+from plugin.gate.counters.shared import SharedCounters
 from plugin.gate.gate import Gate
 from plugin.gate.limits import Limit
 from plugin.gate.limits_store import WatchedLimits
 from plugin.gate.prices import Price, Prices
 from plugin.gate.queue import Queue, Room
-from plugin.gate.shared_counters import SharedCounters
+from plugin.ledger.entries import Call, Outcome
 
 
 class Notes:

@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
-from plugin.gate import counter_file, shared_counters
-from plugin.gate.counter_file import CounterFile, key_of
-from plugin.gate.counters import Refusal, Take, Taken
-from plugin.gate.shared_counters import SharedCounters
+from plugin.gate.counters import file as counter_file
+from plugin.gate.counters import shared as shared_counters
+from plugin.gate.counters.file import CounterFile, key_of
+from plugin.gate.counters.protocol import Refusal, Take, Taken
+from plugin.gate.counters.shared import SharedCounters
 
 SHORT = [Take(f"short {number}", "window", 10, 1, 1.0) for number in range(6)]
 FULL = Take("full", "window", 1, 1, 86_400.0)
@@ -120,7 +121,7 @@ def test_where_the_grown_file_cannot_be_mapped_the_lock_is_given_back(
 
         with monkeypatch.context() as patched:
             patched.setattr(counter_file, "_lock", lock)
-            patched.setattr("plugin.gate.counter_file.mmap.mmap", no_room)
+            patched.setattr("plugin.gate.counters.file.mmap.mmap", no_room)
             with pytest.raises(OSError, match="no room"):
                 file.acquire()
         assert locks == [fcntl.LOCK_EX, fcntl.LOCK_UN]

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from plugin.gate.counters import Take
+from plugin.gate.counters.protocol import Take
 from plugin.gate.limits import DEFAULTS, Limit, Limits, amount, identity, month_of
 from plugin.gate.limits_store import CHANGES, LimitStore, WatchedLimits
 from plugin.gate.prices import Price, Prices

@@ -8,8 +8,8 @@ import pytest
 
 from plugin.auth.caller import Caller
 from plugin.errors import LimitReached, StorageUnavailable
-from plugin.gate import counter_file
 from plugin.gate.admission import Admission, Ending
+from plugin.gate.counters import file as counter_file
 from plugin.gate.gate import Gate
 from plugin.gate.limits import Limit
 from plugin.gate.queue import Room

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from plugin.gate.counters import Refusal, Take, Taken
+from plugin.gate.counters.protocol import Refusal, Take, Taken
+from plugin.gate.counters.shared import SharedCounters
 from plugin.gate.queue import Queue, Room
-from plugin.gate.shared_counters import SharedCounters
 
 RUNNING = Take("running", "running", 1)
 WINDOW = Take("window", "window", 2, 1, 0.25)

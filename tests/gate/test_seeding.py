@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine
 
-from plugin.gate.ledger_tables import ledger, ledger_balances
+from plugin.gate.counters.shared import SharedCounters
 from plugin.gate.limits import Limit, Limits, month_of
 from plugin.gate.prices import Prices
 from plugin.gate.seeding import seed
-from plugin.gate.shared_counters import SharedCounters
+from plugin.ledger.tables import ledger, ledger_balances
 from plugin.storage.database import open_blocking
 from plugin.storage.migrate import prepare
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from plugin.contract.requests import Request
+from plugin.contract.requests.request import Request
 from plugin.harness.asgi import AsgiService, Message
 from plugin.harness.exchange import Unreachable
 

@@ -8,8 +8,8 @@ import pytest
 from plugin.contract.names import names
 from plugin.contract.openapi import read
 from plugin.contract.operation import Operation
-from plugin.contract.requests import Request
-from plugin.contract.schema import validator
+from plugin.contract.requests.request import Request
+from plugin.contract.schema.validation import validator
 from plugin.harness.auth_matrix import AuthMatrix, Outcome, Tried
 from plugin.harness.credentials import Credential, Place, places
 from plugin.harness.exchange import Response, Unreachable

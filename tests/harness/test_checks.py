@@ -7,7 +7,7 @@ import pytest
 
 from plugin.contract.names import names
 from plugin.contract.openapi import read
-from plugin.contract.requests import Request
+from plugin.contract.requests.request import Request
 from plugin.harness.checks import Checks, Limits
 from plugin.harness.exchange import Exchange, Response
 

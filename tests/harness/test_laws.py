@@ -9,12 +9,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from plugin.contract.pointer import MISSING, look_up
-from plugin.harness import formats, report
+from plugin.harness import formats
 from plugin.harness.argument_schema import read
 from plugin.harness.declared import Judges
 from plugin.harness.explain import explain
 from plugin.harness.json_text import NotJson, dumps, loads
 from plugin.harness.judge import Judge, decode
+from plugin.harness.reports import text as report
 from plugin.harness.transcript import Reply
 from plugin.messages import Call
 from tests.harness.recordings import read as read_transcript

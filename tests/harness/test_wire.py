@@ -7,7 +7,7 @@ import pytest
 
 from plugin.contract.names import names
 from plugin.contract.openapi import read
-from plugin.contract.requests import NotExpressible, Request
+from plugin.contract.requests.request import NotExpressible, Request
 from plugin.harness.judge import Judge
 from plugin.harness.wire import in_path, request_with_mistake
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from plugin.contract.finding import Rule
-from plugin.contract.lint import DOCUMENT_RULES, MANIFEST_RULES
+from plugin.contract.lint.finding import Rule
+from plugin.contract.lint.linter import DOCUMENT_RULES, MANIFEST_RULES
 from plugin.contract.targets import LINT_TARGETS, Limit
 
 DOCS = Path(__file__).parents[2] / "docs"

@@ -10,8 +10,8 @@ SHARED = re.compile(r"asyncio\.to_thread\b|run_in_executor\(\s*None\b|\brun_in_t
 
 EXCEPTIONS = {
     "app.py": "the traces are closed once, after the last request",
-    "gate/bookkeeping.py": "the ledger's writer is closed once, after the last request",
-    "cli/reply_in_passing.py": "a command of one user, not the service",
+    "ledger/opening.py": "the ledger's writer is closed once, after the last request",
+    "transports/passing_reply.py": "a command of one user, not the service",
 }
 
 

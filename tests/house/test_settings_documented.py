@@ -50,7 +50,7 @@ def _parts(text: str) -> tuple[str, str]:
 def _is_read(field: str) -> bool:
     return any(
         re.search(rf"\bsettings\.{field}\b|\bself\.{field}\b", file.read_text("utf-8"))
-        for room in ("app.py", "services.py", "settings", "cli")
+        for room in ("app.py", "services.py", "settings", "server", "cli")
         for file in _modules(ROOT / "plugin" / room)
     )
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from plugin.gate.telemetry_names import FIGURES, Figure, prometheus_name
+from plugin.telemetry.names import FIGURES, Figure, prometheus_name
 
 ROOT = Path(__file__).parents[2]
 ROW = re.compile(r"^\| `([\w.]+)`(?:[ （(][^|]*)? \|", re.MULTILINE)

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from plugin.cli import service_file
+from plugin.server import status_file
 from tests.clients.event_stream import Answered, post
 from tests.journeys.in_process import plugin_here
 from tests.journeys.running import (
@@ -89,7 +89,7 @@ class Service:
 
     def _serves(self) -> bool:
         """Whether it does itself: workers whose parent was killed may answer for a moment."""
-        found = service_file.read(self.directory / "data")
+        found = status_file.read(self.directory / "data")
         if found is None or found.pid != self._process.pid:
             return False
         try:

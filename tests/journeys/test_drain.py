@@ -50,7 +50,7 @@ async def test_what_takes_longer_than_there_is_time_hears_so(tmp_path: Path) -> 
         assert "Traceback" not in service.running.err
 
 
-@pytest.mark.long  # in the gate, tests/cli/test_workers.py has workers that a second signal ends
+@pytest.mark.long  # in the gate, tests/server/test_workers.py has workers that a second signal ends
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
 async def test_a_second_signal_ends_at_once(tmp_path: Path, how: signal.Signals) -> None:
     async with streaming(tmp_path, pieces=200, pause=0.2) as service:

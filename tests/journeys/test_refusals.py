@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from plugin.cli.under_test import Where, open_service
+from plugin.cli.harness.own_service import open_target
 from plugin.contract.names import names
 from plugin.harness.checks import Checks, Limits
 from plugin.harness.grading import Refusal
@@ -15,6 +15,7 @@ from plugin.harness.refusals import Refusals
 from plugin.harness.replay import Replay, Replayed
 from plugin.harness.transcript import Reply
 from plugin.messages import Call
+from plugin.transports.service_under_test import Where
 from tests.journeys.running import Settings
 
 CALLS: list[tuple[str, Any]] = [
@@ -56,7 +57,7 @@ SENT = (Refusal.REFUSED, Refusal.ACCEPTED, Refusal.FAILED)
 async def graded(mutator: Mutator) -> list[Replayed]:
     calls = [Call(None, name, json.dumps(arguments)) for name, arguments in CALLS]
     rows = [Reply(row, 0, "calls", (call,), None) for row, call in enumerate(calls, start=1)]
-    async with open_service(Where()) as service:
+    async with open_target(Where()) as service:
         operations = names(await service.contract())
         assert operations.keys() == {name for name, _ in CALLS}, "each operation is called"
         replay = Replay(operations, service.send, Checks(Limits()))

@@ -14,7 +14,7 @@ from fastapi.testclient import TestClient
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from plugin.operations import documents_store
+from plugin.operations.documents import store as documents_store
 from plugin.operations.reply_size import LARGEST_REPLY
 from plugin.settings import Settings
 from tests.operations import bilingual

@@ -11,11 +11,11 @@ from plugin.engines.catalog import Answering
 from plugin.engines.embedder import DEFAULT, CatalogEmbedder
 from plugin.engines.llama.engine import VECTOR_MODEL, Llama, embedded_models
 from plugin.engines.llama.link import Link
-from plugin.engines.llama.state import StateFile
-from plugin.operations import documents_search as searching
-from plugin.operations import documents_store as store
-from plugin.operations.documents_meaning import Meaning
-from plugin.operations.documents_ranking import Asked, best
+from plugin.engines.llama.process.state import StateFile
+from plugin.operations.documents import search as searching
+from plugin.operations.documents import store
+from plugin.operations.documents.meaning import Meaning
+from plugin.operations.documents.ranking import Asked, best
 from plugin.operations.resources import Embedder
 from plugin.outbound.client import GuardedClient
 from plugin.storage import migrate

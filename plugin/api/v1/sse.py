@@ -2,13 +2,13 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import suppress
 
 import orjson
 from fastapi.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from plugin.api.exception_handlers import problem
+from plugin.api.errors.handlers import problem
+from plugin.api.leaving import close
 from plugin.api.middleware import BROKEN_OFF, CALLER_LEFT, Exchange
 from plugin.api.waiting import left
 from plugin.errors import EngineUnavailable
@@ -137,14 +137,6 @@ class EventStream(Response):
     async def _end(self, piece: bytes, send: Send) -> None:
         self._ended()  # with the last piece the call is settled
         await send({"type": "http.response.body", "body": piece})
-
-
-async def close(pieces: AsyncIterator[bytes]) -> None:
-    """Stop what makes the pieces, if it can be stopped."""
-    closing = getattr(pieces, "aclose", None)
-    if closing is not None:
-        with suppress(RuntimeError):  # it has been stopped already
-            await closing()
 
 
 def _stopping() -> EngineUnavailable:

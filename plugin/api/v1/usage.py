@@ -11,7 +11,7 @@ from pydantic_core import PydanticCustomError
 
 from plugin.auth.caller import EVERYTHING, Caller
 from plugin.errors import InvalidRequest, MissingScope
-from plugin.gate.ledger_reader import LedgerReader
+from plugin.ledger.reader import LedgerReader
 from plugin.operations import CurrentCaller, Now, QueryArguments, operation
 
 router = APIRouter(prefix="/v1/usage", tags=["usage"])

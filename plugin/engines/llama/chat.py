@@ -15,7 +15,7 @@ from plugin.engines.llama.decoded import decoded
 from plugin.engines.llama.link import Link
 from plugin.engines.llama.refusals import BrokenOff
 from plugin.engines.llama.structured import structured
-from plugin.engines.llama.tool_calls import ToolCaller
+from plugin.engines.llama.tool_calling.calls import ToolCaller
 
 
 async def chat(

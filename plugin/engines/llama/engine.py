@@ -6,9 +6,9 @@ from plugin.engines.llama.caller_link import CallerLink
 from plugin.engines.llama.chat import chat
 from plugin.engines.llama.chat_request import refuse_unknown
 from plugin.engines.llama.completions import complete
+from plugin.engines.llama.grammar.schema_work import SchemaWork
 from plugin.engines.llama.link import Link
-from plugin.engines.llama.schema_work import SchemaWork
-from plugin.engines.llama.tool_calls import ToolCaller
+from plugin.engines.llama.tool_calling.calls import ToolCaller
 from plugin.engines.llama.vectors import CONTEXT, embed
 from plugin.errors import InvalidRequest, NotOffered
 

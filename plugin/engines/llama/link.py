@@ -11,8 +11,8 @@ import orjson
 
 from plugin.engines.fair_queue import FairQueue
 from plugin.engines.llama.engine_events import read_events
+from plugin.engines.llama.process.state import EngineState, StateFile
 from plugin.engines.llama.refusals import BrokenOff, broken_off, refusal, unavailable
-from plugin.engines.llama.state import EngineState, StateFile
 from plugin.errors import SourceUnavailable
 from plugin.outbound.client import GuardedClient, Streamed
 

@@ -12,7 +12,7 @@ from plugin.errors import (
     InvalidRequest,
     PluginError,
 )
-from plugin.outbound.trail import happened
+from plugin.trail import happened
 
 _RETRY = {"retry-after": "1"}
 _LONGEST = 500

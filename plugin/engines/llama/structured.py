@@ -7,10 +7,10 @@ from typing import Any
 from plugin.engines.llama.chat_ask import ChatAsk, Delta
 from plugin.engines.llama.counted import total
 from plugin.engines.llama.decoded import decoded
+from plugin.engines.llama.grammar.preparation import Prepared, Unfit
+from plugin.engines.llama.grammar.schema_work import SchemaWork
 from plugin.engines.llama.link import Link
-from plugin.engines.llama.preparation import Prepared, Unfit
 from plugin.engines.llama.refusals import left_the_schema
-from plugin.engines.llama.schema_work import SchemaWork
 from plugin.errors import InvalidRequest
 from plugin.messages import Usage
 

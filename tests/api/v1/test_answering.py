@@ -8,8 +8,8 @@ import pytest
 from starlette.requests import ClientDisconnect
 from starlette.types import Message, Receive
 
+from plugin.api.leaving import while_there
 from plugin.api.v1 import sse
-from plugin.api.v1.answering import while_there
 from plugin.engines.engine import Ask, Events, Whole
 from plugin.engines.scripted import Scripted, breaking_off
 from plugin.messages import Usage

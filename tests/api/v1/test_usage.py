@@ -6,7 +6,7 @@ import pytest
 
 from plugin import services
 from plugin.auth.keys import KeyStore
-from plugin.gate.entries import Call, Outcome
+from plugin.ledger.entries import Call, Outcome
 from plugin.settings import Settings
 from plugin.storage.database import open_blocking
 from tests.inside import inside

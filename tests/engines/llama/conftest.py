@@ -8,7 +8,7 @@ import pytest
 
 from plugin.engines.llama.engine import Llama
 from plugin.engines.llama.link import Link
-from plugin.engines.llama.state import StateFile
+from plugin.engines.llama.process.state import StateFile
 from plugin.outbound.client import GuardedClient
 from tests.engines.llama.stand_in import Answering, StandIn, queues, ready, standing_in
 

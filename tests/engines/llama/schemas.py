@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from hypothesis import strategies as st
 
-from plugin.contract.schema import mended
+from plugin.contract.schema.validation import mended
 from tests.operations.function_library import CALLS, OWN, own_functions, own_rows
 from tests.sizes import sized
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from plugin.engines.fair_queue import FairQueue, LocalPlaces
 from plugin.engines.llama.link import Server
-from plugin.engines.llama.state import EngineState, write_state
+from plugin.engines.llama.process.state import EngineState, write_state
 
 Body = dict[str, Any]
 KEY = "a-key-of-its-own"

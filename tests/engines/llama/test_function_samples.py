@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from plugin.contract.schema import mended, validator
+from plugin.contract.schema.validation import mended, validator
 from tests.engines.llama.schemas import OURS, bfcl
 from tests.operations.function_library import CALLS, own_functions, own_rows
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from plugin.engines.llama.link import Link
-from plugin.engines.llama.state import EngineState, StateFile, write_state
+from plugin.engines.llama.process.state import EngineState, StateFile, write_state
 from plugin.errors import ContextLengthExceeded, EngineUnavailable, InvalidRequest
 from plugin.outbound.client import GuardedClient
 from tests.engines.llama.conftest import StandsIn

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from plugin.contract.schema import validator
+from plugin.contract.schema.validation import validator
 from plugin.engines.engine import Events
 from plugin.engines.llama.engine import Llama
 from plugin.errors import EngineUnavailable, InvalidRequest

@@ -2,9 +2,9 @@
 
 import json
 
-from plugin.harness import report
 from plugin.harness.json_text import dumps
 from plugin.harness.judge import Judge
+from plugin.harness.reports import text as report
 from plugin.harness.transcript import Reply
 from plugin.messages import Call
 from tests.harness.recordings import read_values, the_reply

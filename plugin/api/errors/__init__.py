@@ -1,0 +1,1 @@
+"""Error responses: problem details, OpenAI's envelope, and the words for wrong arguments."""

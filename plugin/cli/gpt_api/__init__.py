@@ -1,0 +1,1 @@
+"""Commands that call the GPT API of this service or of another: `plugin api`, `plugin chat`."""

@@ -1,0 +1,1 @@
+"""Commands of the harness: judge, replay, mutate, drift, record, lint, and what they print."""

@@ -1,0 +1,1 @@
+"""Faults of documents, manifests and tools, each with its source."""

@@ -1,0 +1,1 @@
+"""HTTP requests that a call of a contract stands for."""

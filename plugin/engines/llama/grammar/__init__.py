@@ -1,0 +1,1 @@
+"""Schemas as grammars that the embedded engine decodes under."""

@@ -1,0 +1,1 @@
+"""The embedded engine's process: model files, supervisor, watchdog, state file."""

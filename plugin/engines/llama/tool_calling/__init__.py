@@ -1,0 +1,1 @@
+"""Tool calls of the embedded engine: prompt, routing, guided decoding."""

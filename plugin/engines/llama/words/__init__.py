@@ -1,0 +1,1 @@
+"""Words and clauses of messages, as tool routing reads them."""

@@ -1,0 +1,1 @@
+"""Counters of limits: the protocol, and the file that all workers share."""

@@ -1,0 +1,1 @@
+"""Recorded calls against a changed contract: which break, and why."""

@@ -1,0 +1,1 @@
+"""Recorded traffic as calls and expectations, with secrets masked."""

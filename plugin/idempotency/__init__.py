@@ -1,0 +1,1 @@
+"""One execution for requests with equal Idempotency-Keys."""

@@ -1,0 +1,1 @@
+"""The append-only record of calls: journal, writer, reader, verification, archive, acts."""

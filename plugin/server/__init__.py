@@ -1,0 +1,1 @@
+"""Processes: the supervisor, its workers, signals, drain, reload, who writes the ledger."""

@@ -1,0 +1,1 @@
+"""HTTP/1.1 on a worker's connections: parsing, limits, timeouts, accepting."""
