@@ -20,7 +20,7 @@ PYTEST := $(BIN)/pytest -q --numprocesses=auto --dist=loadfile --no-loadscope-re
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 10
 
-$(VENV)/runtime.stamp: requirements/runtime.txt pyproject.toml
+$(VENV)/runtime.stamp: requirements/runtime.txt pyproject.toml packages/openai-command/pyproject.toml
 	@sh infra/venv.sh $(PYTHON) $(VENV)
 	@echo "installing the locked requirements into $(VENV) ..."
 	@$(PIP) install --require-hashes --no-deps -r requirements/runtime.txt
