@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from starlette.requests import ClientDisconnect
 from starlette.types import Message, Receive, Scope
 
-from plugin.errors import InvalidArguments, UnsupportedMediaType
+from plugin.errors import InvalidArguments, PluginError, UnsupportedMediaType
 
 _JSON = b"application/json"
 _EXCERPT = 1_000
@@ -43,7 +43,14 @@ def validate(field: ModelField, content: bytes, scope: Scope) -> tuple[Any, list
     require_json(scope)
     try:
         return field._type_adapter.validate_json(content), []  # noqa: SLF001 - from bytes, without a dictionary between
-    except ValidationError as error:
+    except (ValidationError, PluginError) as error:
+        # A body that only some engines refuse is judged when the engine is known.
+        postponed = getattr(field.field_info.annotation, "postponed", None)
+        value = None if postponed is None else postponed(content, error)
+        if value is not None:
+            return value, []
+        if not isinstance(error, ValidationError):
+            raise
         if error.error_count() > _MOST_ERRORS:
             # Half a million of them would hold the event loop for seconds.
             raise InvalidArguments(

@@ -36,6 +36,8 @@ class Ask:
     unknown: tuple[str, ...] = ()
     upload: Upload | None = None
     caller: str = ""
+    content: bytes | None = None
+    """The body as it came, where it holds values that only the engine can judge."""
 
     @property
     def stream(self) -> bool:
@@ -76,3 +78,8 @@ class Engine(Protocol):
         Raises `InvalidRequest`, `ContextLengthExceeded`, `EngineUnavailable`, `UpstreamRefused`,
         `NotOffered`, each before anything was answered.
         """
+
+
+def passes_on(engine: Engine) -> bool:
+    """Return whether an engine hands requests to a server that judges their values itself."""
+    return getattr(engine, "passes_on", False)

@@ -15,6 +15,8 @@ _IMPATIENT = 0.5
 class Fallback:
     """Several upstreams of one model, asked in their order until one has an answer."""
 
+    passes_on = True
+
     def __init__(self, upstreams: Sequence[Upstream]) -> None:
         self._upstreams = tuple(upstreams)
 

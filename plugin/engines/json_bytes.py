@@ -44,6 +44,28 @@ def value_starts(
     raise ValueError("the object does not end")
 
 
+def member_names(data: bytes, start: int = 0) -> list[bytes]:
+    """The names of the outer object's members in their order, unescaped, each as often as it is.
+
+    Raises `ValueError` when the object does not end.
+    """
+    found: list[bytes] = []
+    depth = 0
+    for token in _TOKEN.finditer(data, start):
+        kind = token.lastgroup
+        if kind == "key" and depth == 1:
+            found.append(orjson.loads(b'"%s"' % token["text"]).encode())
+        elif kind == "open":
+            depth += 1
+        elif kind == "close":
+            depth -= 1
+            if depth <= 0:
+                return found
+        elif kind == "cut":
+            break
+    raise ValueError("the object does not end")
+
+
 def object_at(data: bytes, start: int) -> dict[str, Any] | None:
     """The object that begins at `start`, or None when another value does.
 

@@ -53,6 +53,8 @@ class Address:
 class Upstream:
     """One address. Of a caller it learns the request alone: no header, no key, no cookie."""
 
+    passes_on = True
+
     def __init__(
         self,
         address: Address,

@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 
 from plugin.engines.engine import JSON, Ask, Upload
+from plugin.engines.json_bytes import member_names, value_starts, with_text
 from plugin.errors import InvalidRequest
 
 _COUNTED = frozenset({"chat/completions", "completions"})
@@ -56,6 +57,10 @@ def prepare(ask: Ask, *, count: bool) -> Sending:
     adds = count and ask.stream and ask.path in _COUNTED and not options.get("include_usage", False)
     if adds:
         body["stream_options"] = {**options, "include_usage": True}
+    if ask.content is not None:
+        content = _as_written(ask, ask.content, adds=adds and not options)
+        if content is not None:
+            return Sending(content, JSON, adds and not options)
     try:
         return Sending(orjson.dumps(body), JSON, adds)
     except TypeError as error:
@@ -63,6 +68,22 @@ def prepare(ask: Ask, *, count: bool) -> Sending:
             "The request holds a value that JSON cannot carry (half a surrogate pair, or an "
             "integer over 64 bits); send another one."
         ) from error
+
+
+def _as_written(ask: Ask, content: bytes, *, adds: bool) -> bytes | None:
+    """The body octet for octet, but for the model's name and the count that is asked for.
+
+    None where a member occurs twice: which of them counts would be the upstream's to choose.
+    """
+    start = content.find(b"{")
+    members = member_names(content, start)
+    if len(members) != len(set(members)) or b"model" not in members:
+        return None
+    starts, _ = value_starts(content, {b"model"}, start)
+    named = with_text(content, starts[b"model"], orjson.dumps(ask.model))
+    if not adds:
+        return named
+    return named[: start + 1] + b'"stream_options":{"include_usage":true},' + named[start + 1 :]
 
 
 def choices_asked(body: Mapping[str, Any]) -> int:

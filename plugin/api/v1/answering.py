@@ -1,9 +1,11 @@
 """From a checked request to its answer: finds the engine, asks it, stops it when nobody waits."""
 
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from typing import Any
 
 from fastapi import Request
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from starlette.requests import ClientDisconnect
 
@@ -12,9 +14,11 @@ from plugin.api.middleware import CALLER_LEFT, Exchange
 from plugin.api.v1.operation_names import operation_of
 from plugin.api.v1.reservation import bound
 from plugin.api.v1.sse import EventStream
+from plugin.api.v1.wire import Given
 from plugin.auth.caller import Caller
 from plugin.engines.catalog import Answering, Catalog
-from plugin.engines.engine import Ask, Events, Upload, Whole
+from plugin.engines.engine import Ask, Events, Upload, Whole, passes_on
+from plugin.errors import InvalidRequest, PluginError
 from plugin.gate.prices import Bound
 from plugin.messages import Usage
 
@@ -31,17 +35,32 @@ async def answer(
     *,
     unknown: tuple[str, ...] = (),
     upload: Upload | None = None,
+    refused: RequestValidationError | InvalidRequest | None = None,
 ) -> Response:
-    """Answer `body`, which has passed its wire model, by the engine of `body["model"]`."""
+    """Answer `body` by the engine of `body["model"]`.
+
+    `refused` says why its wire model refuses it: it is raised, unless the engine passes requests
+    on to a server that may know better.
+    """
+    if refused is not None and not _passed_on(request, body):
+        raise refused
     given = {name: value for name, value in body.items() if value is not None}
+    content = body.content if isinstance(body, Given) else None
 
     caller: Caller = request.scope["plugin.caller"]
 
     def work(found: Answering) -> Awaitable[Whole | Events]:
-        ask = Ask(path, given, found.requested, found.model.id, unknown, upload, caller.id)
+        ask = Ask(path, given, found.requested, found.model.id, unknown, upload, caller.id, content)
         return found.engine.answer(ask)
 
     return await answer_by(request, given, work)
+
+
+def _passed_on(request: Request, body: Mapping[str, Any]) -> bool:
+    catalog: Catalog = request.app.state.services.catalog
+    with suppress(PluginError):
+        return passes_on(catalog.find(body["model"]).engine)
+    return False
 
 
 async def answer_by(request: Request, body: Mapping[str, Any], work: Work) -> Response:

@@ -1,6 +1,6 @@
 """`/v1/chat/completions`."""
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from fastapi import APIRouter, Request, Response
 from pydantic import Field, model_validator
@@ -34,6 +34,8 @@ Metadata = Annotated[
 
 class ChatParameters(Streamed):
     """What a chat completion can be asked for, but for the model."""
+
+    judged_by_engine: ClassVar[bool] = True
 
     messages: Annotated[list[Message], Field(min_length=1)]
     "The conversation so far."
@@ -125,7 +127,9 @@ class EngineChatRequest(ChatParameters, MayNameModel):
 @operation(scope="gpt:use")
 async def create_chat_completion(body: ChatRequest, request: Request) -> Response:
     """Continue a conversation, whole or as server-sent events."""
-    return await answer(request, PATH, await body.given(request), unknown=body.unknown)
+    return await answer(
+        request, PATH, await body.given(request), unknown=body.unknown, refused=body.refused
+    )
 
 
 @router.post(
@@ -140,4 +144,4 @@ async def create_engine_chat_completion(
 ) -> Response:
     """The same for clients that name the model in the URL (`engine=` in openai 0.28)."""
     given = await body.given(request) | {"model": engine}
-    return await answer(request, PATH, given, unknown=body.unknown)
+    return await answer(request, PATH, given, unknown=body.unknown, refused=body.refused)

@@ -1,6 +1,6 @@
 """`/v1/completions`: a text that goes on."""
 
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, ClassVar, Self
 
 from fastapi import APIRouter, Request, Response
 from pydantic import Field, model_validator
@@ -21,6 +21,8 @@ router = APIRouter(prefix="/v1", tags=["completions"])
 
 class CompletionParameters(Streamed):
     """What a completion can be asked for, but for the model."""
+
+    judged_by_engine: ClassVar[bool] = True
 
     prompt: Inputs[str] | None = None
     "A text, several, or their token ids."
@@ -69,7 +71,7 @@ class EngineCompletionRequest(CompletionParameters, MayNameModel):
 async def create_completion(body: CompletionRequest, request: Request) -> Response:
     """Continue a text, whole or as server-sent events."""
     given = with_defaults(await body.given(request))
-    return await answer(request, PATH, given, unknown=body.unknown)
+    return await answer(request, PATH, given, unknown=body.unknown, refused=body.refused)
 
 
 @router.post(
@@ -84,7 +86,7 @@ async def create_engine_completion(
 ) -> Response:
     """The same for clients that name the model in the URL (`engine=` in openai 0.28)."""
     given = with_defaults(await body.given(request)) | {"model": engine}
-    return await answer(request, PATH, given, unknown=body.unknown)
+    return await answer(request, PATH, given, unknown=body.unknown, refused=body.refused)
 
 
 def with_defaults(given: dict[str, Any]) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """`/v1/embeddings`: vectors of texts."""
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from fastapi import APIRouter, Request, Response
 from pydantic import Field
@@ -18,6 +18,8 @@ router = APIRouter(prefix="/v1", tags=["embeddings"])
 
 class EmbeddingParameters(Body):
     """What vectors can be asked for, but for the model."""
+
+    judged_by_engine: ClassVar[bool] = True
 
     input: Inputs[Annotated[str, Field(min_length=1)]]
     "A text, up to 2048 of them, or their token ids."
@@ -39,7 +41,9 @@ class EngineEmbeddingRequest(EmbeddingParameters, MayNameModel):
 @operation(scope="gpt:use")
 async def create_embedding(body: EmbeddingRequest, request: Request) -> Response:
     """Turn texts into vectors: what means the same lies close together."""
-    return await answer(request, PATH, await body.given(request), unknown=body.unknown)
+    return await answer(
+        request, PATH, await body.given(request), unknown=body.unknown, refused=body.refused
+    )
 
 
 @router.post(
@@ -54,4 +58,4 @@ async def create_engine_embedding(
 ) -> Response:
     """The same for clients that name the model in the URL (`engine=` in openai 0.28)."""
     given = await body.given(request) | {"model": engine}
-    return await answer(request, PATH, given, unknown=body.unknown)
+    return await answer(request, PATH, given, unknown=body.unknown, refused=body.refused)

@@ -43,6 +43,6 @@ def _choices(body: Mapping[str, Any]) -> int:
 def _longest(body: Mapping[str, Any], context: int | None) -> int:
     given = body.get("max_completion_tokens") or body.get("max_tokens")
     most = _UNKNOWN_ANSWER if context is None else context
-    if not isinstance(given, int):
+    if not isinstance(given, int) or given < 1:
         return most
     return given if context is None else min(given, context)

@@ -6,14 +6,23 @@ is taken away but nulls (by `answer`), and a whole number written as 3.0 becomes
 API does not know are let through, by name: an engine honours or refuses them.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, ClassVar, Literal, TypeVar, get_args
 
 import orjson
 from fastapi import Request
-from pydantic import AfterValidator, ConfigDict, Discriminator, Field, Tag
+from fastapi.exceptions import RequestValidationError
+from pydantic import (
+    AfterValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    PrivateAttr,
+    Tag,
+    ValidationError,
+)
 
-from plugin.errors import InvalidRequest
+from plugin.errors import InvalidRequest, PluginError
 from plugin.operations import Arguments
 
 _LARGEST = 2**31 - 1
@@ -79,6 +88,61 @@ class Part(Arguments):
     model_config = ConfigDict(extra="allow")
 
 
+def _object(content: bytes) -> dict[str, Any] | None:
+    try:
+        given = orjson.loads(content)
+    except orjson.JSONDecodeError:
+        return None
+    return given if isinstance(given, dict) else None
+
+
+def _refusal(
+    error: ValidationError | PluginError, content: bytes
+) -> RequestValidationError | InvalidRequest | None:
+    """Return the error as it is answered; None for one that no engine can change."""
+    if isinstance(error, InvalidRequest):
+        return error
+    if not isinstance(error, ValidationError):
+        return None
+    found = error.errors(include_url=False)
+    if any(fault["loc"][:1] == ("model",) for fault in found):
+        return None
+    faults = [{**fault, "loc": ("body", *fault["loc"])} for fault in found]
+    return RequestValidationError(faults, body=content)
+
+
+class Given(dict[str, Any]):
+    """A body as it came, with its bytes: an upstream is to get them octet for octet."""
+
+    def __init__(self, members: dict[str, Any], content: bytes) -> None:
+        super().__init__(members)
+        self.content = content
+
+
+_UNDERSTOOD: Mapping[str, tuple[type, ...]] = {
+    "model": (str,),
+    "messages": (list,),
+    "prompt": (str, list),
+    "input": (str, list),
+    "stream": (bool,),
+    "stream_options": (dict,),
+    "n": (int,),
+    "best_of": (int,),
+    "max_tokens": (int,),
+    "max_completion_tokens": (int,),
+}
+
+
+def _is_understood(given: Mapping[str, Any]) -> bool:
+    for name, types in _UNDERSTOOD.items():
+        value = given.get(name)
+        if value is None:
+            continue
+        if not isinstance(value, types) or (isinstance(value, bool) and bool not in types):
+            return False
+    return all(isinstance(message, dict) for message in given.get("messages") or ())
+
+
 def _types(annotation: Any) -> Iterator[Any]:
     yield annotation
     for argument in get_args(annotation):
@@ -91,6 +155,12 @@ class Body(Part):
     _whole: ClassVar[frozenset[str]] = frozenset()
     """The parameters that are, or hold, whole numbers."""
 
+    judged_by_engine: ClassVar[bool] = False
+    """Whether an engine may take values that the API refuses (see `postponed`)."""
+
+    _refused: RequestValidationError | InvalidRequest | None = PrivateAttr(default=None)
+    _given: Given | None = PrivateAttr(default=None)
+
     user: str | None = None
     "Who the request is for, in your words; not used here."
 
@@ -100,6 +170,30 @@ class Body(Part):
         fields = cls.model_fields.items()
         cls._whole = frozenset(name for name, field in fields if int in _types(field.annotation))
 
+    @classmethod
+    def postponed(cls, content: bytes, error: ValidationError | PluginError) -> "Body | None":
+        """Return a body that the API refuses, and other servers may take; None if none can.
+
+        What this service must understand itself is of the right type in it: the model, the
+        conversation or the text, whether to stream, how many answers and how long.
+        """
+        refused = _refusal(error, content)
+        given = _object(content) if cls.judged_by_engine and refused is not None else None
+        if given is None or not _is_understood(given):
+            return None
+        fields = cls.model_fields.items()
+        if any(field.is_required() and given.get(name) is None for name, field in fields):
+            return None
+        body = cls.model_construct()
+        for name, value in (("_refused", refused), ("_given", Given(given, content))):
+            setattr(body, name, value)
+        return body
+
+    @property
+    def refused(self) -> RequestValidationError | InvalidRequest | None:
+        """Why the API refuses this body; an engine that passes requests on may answer it still."""
+        return self._refused
+
     @property
     def unknown(self) -> tuple[str, ...]:
         """The members that the API does not know."""
@@ -107,6 +201,8 @@ class Body(Part):
 
     async def given(self, request: Request) -> dict[str, Any]:
         """The body as it came, whole numbers whole. Raises `InvalidRequest` for what is no JSON."""
+        if self._given is not None:
+            return self._given
         try:
             given: dict[str, Any] = orjson.loads(await request.body())
         except orjson.JSONDecodeError as error:
