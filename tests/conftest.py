@@ -42,7 +42,7 @@ CALLERS = {
 }
 
 
-# What is imported and collected stays: passes over it were a sixth of the time until the first test.
+# What is imported and collected stays: passes over it were a sixth of the time to collect.
 gc.set_threshold(50_000, 20, 100)
 
 
