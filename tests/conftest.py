@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from fastapi import APIRouter, FastAPI
 from fastapi.routing import iter_route_contexts
+from xdist.scheduler import LoadFileScheduling
 
 from plugin.api import documents
 from plugin.api.body_limit import BodyLimit
@@ -35,6 +36,12 @@ from tests.pools.threads import some_pools
 
 HERE = Path(__file__).parent
 SLOW = ("journeys", "attacks", "llama", "clients", "cli", "server", "operations")
+
+TOGETHER = {
+    f"tests/clients/test_{name}.py"
+    for name in ("mutated_bodies", "odd_credentials", "published_schema")
+}
+"""Modules that ask the `gpt` of `tests/clients/conftest.py`; it starts in 3 s of CPU."""
 
 CALLERS = {
     b"Bearer all": Caller("key_all", "all", frozenset({"*"})),
@@ -58,6 +65,18 @@ def pytest_configure(config: pytest.Config) -> None:
     if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
         # A shell starts background jobs so, and the processes of the tests would inherit it.
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+class TogetherScheduling(LoadFileScheduling):
+    """A module stays in one process, and so do modules that share a service of a session."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = super()._split_scope(nodeid)
+        return "together" if file in TOGETHER else file
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> TogetherScheduling | None:
+    return TogetherScheduling(config, log) if config.getoption("dist") == "loadfile" else None
 
 
 def pytest_xdist_auto_num_workers() -> int:
