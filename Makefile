@@ -15,6 +15,9 @@ unexport PYTHONDONTWRITEBYTECODE
 # Modules start in their order: tests/conftest.py puts those first that wait for servers.
 PYTEST := $(BIN)/pytest -q --numprocesses=auto --dist=loadfile --no-loadscope-reorder
 
+# Under another name, so that `make -n test` prints the tests and does not run them.
+CHECKS := $(MAKE)
+
 .PHONY: help setup up test test-all checks bench chaos lock format clean
 
 help:  ## list the targets
@@ -43,11 +46,11 @@ up: setup  ## set up, make a first key if there is none, serve until Ctrl-C
 
 test: $(VENV)/dev.stamp $(VENV)/models.stamp  ## the gate: everything that must pass, about 9 minutes on two cores
 	@echo "make test takes about 9 minutes on two cores"
-	@sh infra/gate.sh "$(MAKE)" $(PYTEST)
+	@sh infra/gate.sh $(CHECKS) $(PYTEST)
 
 test-all: $(VENV)/dev.stamp $(VENV)/models.stamp  ## the gate with every test in full size, about 30 minutes on two cores
 	@echo "make test-all takes about 30 minutes on two cores"
-	@sh infra/gate.sh "$(MAKE)" $(PYTEST) --long
+	@sh infra/gate.sh $(CHECKS) $(PYTEST) --long
 
 # A command a line: a shell between would survive it when Ctrl-C ends the gate.
 checks: $(VENV)/dev.stamp  ## format, lint, types, imports, our contract: what runs beside the tests
