@@ -67,7 +67,7 @@ def pytest_configure(config: pytest.Config) -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-class TogetherScheduling(LoadFileScheduling):  # type: ignore[misc] - it has no types
+class TogetherScheduling(LoadFileScheduling):  # type: ignore[misc]
     """A module stays in one process, and so do modules that share a service of a session."""
 
     def _split_scope(self, nodeid: str) -> str:
