@@ -15,6 +15,9 @@ unexport PYTHONDONTWRITEBYTECODE
 # Modules start in their order: tests/conftest.py puts those first that wait for servers.
 PYTEST := $(BIN)/pytest -q --numprocesses=auto --dist=loadfile --no-loadscope-reorder
 
+# Under another name, so that `make -n test` prints the tests and does not run them.
+CHECKS := $(MAKE)
+
 .PHONY: help setup up test test-all checks bench chaos lock format clean
 
 help:  ## list the targets
@@ -43,20 +46,24 @@ up: setup  ## set up, make a first key if there is none, serve until Ctrl-C
 
 test: $(VENV)/dev.stamp $(VENV)/models.stamp  ## the gate: everything that must pass, about 9 minutes on two cores
 	@echo "make test takes about 9 minutes on two cores"
-	@$(MAKE) --no-print-directory checks
-	@echo "== tests" && $(PYTEST)
+	@sh infra/gate.sh $(CHECKS) $(PYTEST)
 
 test-all: $(VENV)/dev.stamp $(VENV)/models.stamp  ## the gate with every test in full size, about 30 minutes on two cores
 	@echo "make test-all takes about 30 minutes on two cores"
-	@$(MAKE) --no-print-directory checks
-	@echo "== tests in full size" && $(PYTEST) --long
+	@sh infra/gate.sh $(CHECKS) $(PYTEST) --long
 
-checks: $(VENV)/dev.stamp
-	@echo "== format" && $(BIN)/ruff format --quiet --check .
-	@echo "== lint" && $(BIN)/ruff check --quiet .
-	@echo "== types" && $(BIN)/mypy
-	@echo "== imports" && $(BIN)/lint-imports --no-logo
-	@echo "== contract" && $(BIN)/plugin contract --check
+# A command a line: a shell between would survive it when Ctrl-C ends the gate.
+checks: $(VENV)/dev.stamp  ## format, lint, types, imports, our contract: what runs beside the tests
+	@echo "== format"
+	@$(BIN)/ruff format --quiet --check .
+	@echo "== lint"
+	@$(BIN)/ruff check --quiet .
+	@echo "== types"
+	@$(BIN)/mypy
+	@echo "== imports"
+	@$(BIN)/lint-imports --no-logo
+	@echo "== contract"
+	@$(BIN)/plugin contract --check
 
 bench: $(VENV)/dev.stamp $(VENV)/models.stamp  ## measure; prints figures, asserts nothing
 	@for script in tests/bench/bench_*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done

@@ -1,5 +1,6 @@
 """The size of a run, the migrated database, the layers around a test's routes, the engine."""
 
+import gc
 import json
 import os
 import signal
@@ -14,6 +15,7 @@ from typing import Any
 import pytest
 from fastapi import APIRouter, FastAPI
 from fastapi.routing import iter_route_contexts
+from xdist.scheduler import LoadFileScheduling
 
 from plugin.api import documents
 from plugin.api.body_limit import BodyLimit
@@ -35,10 +37,20 @@ from tests.pools.threads import some_pools
 HERE = Path(__file__).parent
 SLOW = ("journeys", "attacks", "llama", "clients", "cli", "server", "operations")
 
+TOGETHER = {
+    f"tests/clients/test_{name}.py"
+    for name in ("mutated_bodies", "odd_credentials", "published_schema")
+}
+"""Modules that ask the `gpt` of `tests/clients/conftest.py`; it starts in 3 s of CPU."""
+
 CALLERS = {
     b"Bearer all": Caller("key_all", "all", frozenset({"*"})),
     b"Bearer reader": Caller("key_reader", "reader", frozenset({"notes:read"})),
 }
+
+
+# What is imported and collected stays: passes over it were a sixth of the time to collect.
+gc.set_threshold(50_000, 20, 100)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -55,6 +67,18 @@ def pytest_configure(config: pytest.Config) -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+class TogetherScheduling(LoadFileScheduling):  # type: ignore[misc]
+    """A module stays in one process, and so do modules that share a service of a session."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file: str = super()._split_scope(nodeid)
+        return "together" if file in TOGETHER else file
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> TogetherScheduling | None:
+    return TogetherScheduling(config, log) if config.getoption("dist") == "loadfile" else None
+
+
 def pytest_xdist_auto_num_workers() -> int:
     """One process more than processors, since many tests wait for a server; five at most."""
     return min((os.cpu_count() or 1) + 1, 5)
@@ -67,6 +91,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     left_out = [item for item in items if item.get_closest_marker("long")]
     config.hook.pytest_deselected(items=left_out)
     items[:] = [item for item in items if not item.get_closest_marker("long")]
+
+
+def pytest_collection_finish() -> None:
+    """Keep the thousands of collected tests out of each later pass of the garbage collector."""
+    gc.freeze()
 
 
 def _place(item: pytest.Item) -> int:

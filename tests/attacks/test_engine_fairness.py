@@ -10,9 +10,10 @@ from tests.attacks.chats import chatting, long_chat
 from tests.clients.event_stream import post
 from tests.clients.gpt_service import GptService, serving_gpt
 from tests.journeys.running import new_key
+from tests.sizes import sized
 
 CHATS, CHOICES, TOKENS = 20, 8, 1000
-ASKED = 4
+ASKED = sized(2, 4)
 PATIENCE = 10.0
 """Seconds: twice the promise, for a machine that does something else besides."""
 

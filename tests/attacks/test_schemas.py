@@ -13,6 +13,7 @@ from plugin.engines.llama.process.state import StateFile
 from plugin.errors import Overloaded
 from tests.attacks.attacking import USES, Use, ask, attack, chat, request, watched_loop
 from tests.attacks.hostile_schemas import NULLABLE, generated, known
+from tests.sizes import sized
 
 PATIENCE = 30.0
 """Seconds: each of these attacks once took a minute or more; a busy machine takes less."""
@@ -20,7 +21,7 @@ PATIENCE = 30.0
 HELD = 1.0
 """Seconds of work for which the event loop may be held here; `make chaos` holds it to 0.05."""
 
-GENERATED = 60
+GENERATED = sized(24, 60)
 SEED = 2
 MIXED: tuple[Use, ...] = (
     "response_format",
@@ -79,7 +80,7 @@ async def until_it_has_its_turn(llama: Llama, schema: Any, use: Use) -> None:
             await asyncio.sleep(1)
 
 
-async def test_sixty_generated_schemas(llama: Llama, engine: Path) -> None:
+async def test_generated_schemas(llama: Llama, engine: Path) -> None:
     before = StateFile(engine).read()
     schemas = iter(list(enumerate(generated(GENERATED, SEED))))
 

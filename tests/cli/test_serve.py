@@ -11,7 +11,6 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ import pytest
 
 from plugin.server import listener as listening
 from tests.journeys.running import PATIENCE, Running, free_port, running
+from tests.journeys.streaming import open_files
 
 Start = Callable[..., "subprocess.Popen[str]"]
 
@@ -79,6 +79,7 @@ def _port(banner: str) -> int:
     return int(found[1])
 
 
+@pytest.mark.long  # in the gate, tests/journeys/test_up.py does the same
 def test_up_makes_a_key_says_how_to_call_and_stops_cleanly(start: Start, tmp_path: Path) -> None:
     first = start("up")
     banner = _read_until(first, "OPENAI_API_BASE")
@@ -117,7 +118,7 @@ def _serves_with_several_workers(
     lock = data / "journal" / "writer.lock"
     if Path("/proc/self/fd").exists():
         deadline = time.monotonic() + PATIENCE
-        while lock not in _open_files(process.pid):
+        while lock not in open_files(process.pid):
             assert time.monotonic() < deadline
             time.sleep(0.02)
     day = time.strftime("%Y-%m-%d", time.gmtime())
@@ -199,14 +200,6 @@ def _client_of_a_forwarded_request(service: Running, source: str) -> str:
     answer = address.call("GET", "/readyz", {"X-Forwarded-For": "192.0.2.7"})
     client: str = service.record(answer.headers["x-request-id"])["client"]
     return client
-
-
-def _open_files(pid: int) -> set[Path]:
-    found = set[Path]()
-    for link in Path(f"/proc/{pid}/fd").iterdir():
-        with suppress(OSError):
-            found.add(link.readlink())
-    return found
 
 
 def test_no_server_header_is_sent(serving: Running) -> None:

@@ -10,7 +10,7 @@ from tests.journeys.running import request
 from tests.openai_schema import assert_reply, assert_stream
 from tests.sizes import sized
 
-COUNT = sized(77, 550)
+COUNT = sized(33, 550)
 PATIENCE = 180
 SEED = 20_261_123
 

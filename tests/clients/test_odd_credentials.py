@@ -13,6 +13,7 @@ import pytest
 
 from plugin.auth.keys import KeyStore
 from plugin.storage.database import open_blocking
+from tests.clients.gpt_service import GptService
 from tests.clients.odd_credentials import odd_values
 from tests.journeys.running import (
     PATIENCE,
@@ -20,7 +21,6 @@ from tests.journeys.running import (
     Running,
     bearer,
     new_key,
-    running,
 )
 from tests.sizes import sized
 
@@ -108,14 +108,13 @@ def closed_key(directory: Path, how: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def here(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("here")
+def here(gpt: GptService) -> Path:
+    return gpt.directory
 
 
 @pytest.fixture(scope="module")
-def service(here: Path) -> Iterator[Running]:
-    with running(here, "serve") as started:
-        yield started
+def service(gpt: GptService) -> Running:
+    return gpt.running
 
 
 def test_no_odd_value_gets_a_wrong_verdict(service: Running, here: Path, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ class Restartable:
 
     def __init__(self, directory: Path, workers: int, settings: Settings) -> None:
         self.directory = directory
-        self._arguments = ("serve", "--workers", str(workers))
+        self._workers = workers
         self._settings = settings
         self._stack = contextlib.ExitStack()
         self._starting = threading.Lock()
@@ -24,7 +24,8 @@ class Restartable:
         """The process that serves now."""
         with self._starting:
             if self._running is None:
-                entering = running(self.directory, *self._arguments, settings=self._settings)
+                arguments = ("serve", "--workers", str(self._workers))
+                entering = running(self.directory, *arguments, settings=self._settings)
                 self._running = self._stack.enter_context(entering)
             return self._running
 
@@ -33,8 +34,9 @@ class Restartable:
         """Where the service listens; after each start this is another port."""
         return self.running.address
 
-    def stop(self) -> None:
-        """End the service in good order."""
+    def stop(self, workers: int | None = None) -> None:
+        """End the service in good order; it starts again with so many workers, or as many."""
+        self._workers = workers or self._workers
         self._running = None
         self._stack.close()
 

@@ -113,10 +113,10 @@ def test_a_day_outlives_the_service_and_a_budget_outlives_its_counts(
     set_limit(service, thrifty, "requests", "3", "--per", "none")
     assert at_once(service, key, each=6) == {200: 5, 429: 1}
     assert at_once(service, thrifty, each=2) == {200: 2}
-    service.stop()
+    service.stop(sized(1, WORKERS))
     assert at_once(service, key) == {429: 1}
     set_limit(service, key, "requests", "6", "--per", "day")
     assert until(lambda: at_once(service, key) == {200: 1})
-    service.stop()
+    service.stop(sized(1, WORKERS))
     (service.directory / "data" / "counters.bin").unlink()
     assert at_once(service, thrifty, each=3) == {200: 1, 429: 2}

@@ -13,7 +13,7 @@ import pytest
 from tests.clients.event_stream import Answered
 from tests.journeys.restartable import Restartable, restartable
 from tests.journeys.running import bearer, plugin, readiness, request, until
-from tests.journeys.streaming import Shared, Streaming, sockets_of_children
+from tests.journeys.streaming import Shared, Streaming, open_files, sockets_of_children
 from tests.journeys.upstreams import Upstreams
 from tests.sizes import sized
 
@@ -46,6 +46,11 @@ def service(restarted: Restartable, upstreams: Upstreams) -> Shared:
     return Shared(restarted, upstreams)
 
 
+def writer_lock(directory: Path) -> Path:
+    """Return what the parent holds while it writes the ledger for its workers."""
+    return directory / "data" / "journal" / "writer.lock"
+
+
 async def asking(streams: Streaming, stop: asyncio.Event) -> list[Answered]:
     """Ask again and again, as one caller does."""
     answered = list[Answered]()
@@ -57,6 +62,8 @@ async def asking(streams: Streaming, stop: asyncio.Event) -> list[Answered]:
 async def test_no_stream_is_dropped(service: Shared) -> None:
     async with service.streaming("restarted", pieces=15) as streams:
         await asyncio.to_thread(until, lambda: len(service.workers) == 2)
+        lock = writer_lock(service.directory)
+        await asyncio.to_thread(until, lambda: lock in open_files(service.running.process.pid))
         stop, seen = asyncio.Event(), [set(service.workers)]
         callers = [asyncio.create_task(asking(streams, stop)) for _ in range(CALLERS)]
         await streams.begun(CALLERS)
@@ -143,6 +150,8 @@ async def test_a_stop_answers_what_is_under_way(service: Shared, restarted: Rest
         answers = await asyncio.gather(*asked)
         assert [streams.is_whole(one) for one in answers] == [True] * 10
         assert await asyncio.to_thread(started.process.wait, 20) == 0
+        # what the workers wrote down is in the ledger
+        assert not list(writer_lock(service.directory).parent.glob("*.log"))
         assert "Traceback" not in started.err
         for connection in (used, idle):
             connection.close()

@@ -104,6 +104,8 @@ def assert_addresses_and_key_work(started: Running, printed: str) -> str:
     for path in ("/.well-known/ai-plugin.json", "/openapi.json", "/docs"):
         assert f"{base}{path}\n" in printed
         assert started.address.call("GET", path).status == 200
+    manifest = started.address.call("GET", "/.well-known/ai-plugin.json").json()
+    assert manifest["api"]["url"] == f"{base}/openapi.json"
     assert f"export OPENAI_API_BASE={base}/v1" in printed
     [key] = KEY.findall(printed)
     found = started.address.call("GET", "/todos", bearer({"key": key}))

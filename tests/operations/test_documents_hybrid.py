@@ -15,7 +15,7 @@ from tests.sizes import sized
 
 PART = 3
 OURS = "ours"
-PART_OF_OURS = sized(2, 1)
+PART_OF_OURS = sized(3, 1)
 COLLECTIONS = [OURS, *sized([], ["leaderboard"] * CALLS.is_dir())]
 
 
@@ -27,16 +27,21 @@ def some_held_back() -> Loaded:
 
 
 def some_of_ours() -> Loaded:
-    """All functions; in the gate every second question, as each costs a run of the model."""
+    """All of them; in the gate every third question, and the functions offered with these.
+
+    Each text costs a run of the model.
+    """
     functions, questions = own()
-    return functions, questions[::PART_OF_OURS]
+    asked = questions[::PART_OF_OURS]
+    offered = {name for one in asked for name in one.offered}
+    return sized({name: functions[name] for name in functions if name in offered}, functions), asked
 
 
 @pytest.mark.parametrize("collection", COLLECTIONS)
 async def test_both_find_more_than_either(engine: Path, tmp_path: Path, collection: str) -> None:
     functions, questions = some_of_ours() if collection == OURS else some_held_back()
     assert len(questions) > 60
-    assert len(functions) > 150
+    assert len(functions) > sized(100, 150)
     async with library(tmp_path, engine) as shelf:
         await shelf.store(functions)
         words, vectors, both = [
@@ -45,13 +50,13 @@ async def test_both_find_more_than_either(engine: Path, tmp_path: Path, collecti
     told = f"words {words}; vectors {vectors}; both {both}"
     assert both.mrr > max(words.mrr, vectors.mrr), told
     assert both.recall_at_1 > max(words.recall_at_1, vectors.recall_at_1), told
-    # of half of the questions one may chance to fall behind
+    # of a part of the questions one may chance to fall behind
     behind = sized(1.5, 0) / len(questions)
     assert both.recall_at_5 >= max(words.recall_at_5, vectors.recall_at_5) - behind, told
     if collection == OURS:
-        # measured: 0.796, 0.889 and 0.836; on every second question 0.805, 0.847 and 0.824
+        # measured: 0.800, 0.889 and 0.839; in the gate 0.823, 0.886 and 0.853
         assert both.recall_at_1 > 0.77, told
-        assert both.recall_at_5 > sized(0.83, 0.87), told
+        assert both.recall_at_5 > sized(0.86, 0.87), told
         assert both.mrr > 0.81, told
 
 

@@ -17,6 +17,10 @@ import plugin
 from plugin.errors import CannotRun
 from plugin.storage import migrate
 from plugin.storage.database import metadata, open_blocking
+from tests.sizes import sized
+
+MIGRATING = sized(2, 4)
+"""Processes that migrate one database at once."""
 
 
 def _import_every_owner_of_a_table() -> None:
@@ -136,10 +140,10 @@ def test_several_processes_may_migrate_at_once(url: str, tmp_path: Path) -> None
         subprocess.Popen(  # noqa: S603 - our own words
             [sys.executable, "-c", program, url], stderr=subprocess.PIPE
         )
-        for _ in range(4)
+        for _ in range(MIGRATING)
     ]
     outcomes = [(one.wait(60), one.communicate()[1]) for one in running]
-    assert [code for code, _ in outcomes] == [0] * 4, outcomes
+    assert [code for code, _ in outcomes] == [0] * MIGRATING, outcomes
     with closing(sqlite3.connect(tmp_path / "plugin.db")) as database:
         assert database.execute("SELECT version_num FROM alembic_version").fetchall() == [
             (migrate.head(),)

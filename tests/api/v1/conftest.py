@@ -47,14 +47,14 @@ def serving(settings: Settings) -> TestClient:
     return TestClient(create_app(settings), base_url="http://127.0.0.1:8000")
 
 
-@pytest.fixture
-def settings(tmp_path: Path) -> Settings:
-    return settings_in(tmp_path)
+@pytest.fixture(scope="module")
+def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    return settings_in(tmp_path_factory.mktemp("data"))
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def service(settings: Settings) -> Iterator[TestClient]:
-    """The service, without a key."""
+    """The service, without a key; what its callers keep is apart, so a module shares it."""
     with serving(settings) as client:
         yield client
 

@@ -1,7 +1,7 @@
 import errno
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -9,6 +9,8 @@ import pytest
 
 from plugin.settings import Settings
 from tests.openai_schema import assert_reply
+
+OnDisk = Callable[[], list[str]]
 
 LINES = b'{"prompt": "a", "completion": "b"}\n'
 
@@ -32,12 +34,19 @@ def refused(reply: Any, status: int, words: str) -> dict[str, Any]:
     return error
 
 
-def on_disk(settings: Settings) -> list[str]:
+@pytest.fixture
+def on_disk(settings: Settings) -> OnDisk:
+    """Return the files that came since the test began; the tests of this module share a folder."""
     folder = settings.data_dir / "files"
-    return sorted(path.name for path in folder.iterdir()) if folder.exists() else []
+
+    def now() -> set[str]:
+        return {path.name for path in folder.iterdir()} if folder.exists() else set()
+
+    before = now()
+    return lambda: sorted(now() - before)
 
 
-def test_a_file_is_kept_listed_read_and_deleted(call: Any, settings: Settings) -> None:
+def test_a_file_is_kept_listed_read_and_deleted(call: Any, on_disk: OnDisk) -> None:
     made = kept(call, LINES, "train.jsonl", purpose="fine-tune")
     assert made == {
         **made,
@@ -64,7 +73,7 @@ def test_a_file_is_kept_listed_read_and_deleted(call: Any, settings: Settings) -
 
     gone = assert_reply(path, "DELETE", 200, call("DELETE", path).content)
     assert gone == {"id": made["id"], "object": "file", "deleted": True}
-    assert on_disk(settings) == []
+    assert on_disk() == []
     for method, where in (("GET", path), ("GET", f"{path}/content"), ("DELETE", path)):
         refused(call(method, where), 404, "No such File object")
     empty = assert_reply("/v1/files", "GET", 200, call("GET", "/v1/files").content)
@@ -162,26 +171,28 @@ def test_the_same_name_twice_is_two_files(call: Any) -> None:
         assert call("GET", f"/v1/files/{one['id']}/content").content == b"%d" % number
 
 
-def test_bad_lines_are_named_and_nothing_is_kept(call: Any, settings: Settings) -> None:
+def test_bad_lines_are_named_and_nothing_is_kept(call: Any, on_disk: OnDisk) -> None:
     content = b'{"prompt": "a", "completion": "b"}\n\n{"prompt": 1}\n{'
     error = refused(upload(call, content, purpose="fine-tune"), 400, "line 3: prompt must be")
     assert "line 4: not JSON" in error["message"]
     assert error["param"] == "file"
-    assert on_disk(settings) == []
+    assert on_disk() == []
     assert call("GET", "/v1/files").json()["data"] == []
 
 
-def test_an_empty_file_is_refused(call: Any, settings: Settings) -> None:
+def test_an_empty_file_is_refused(call: Any, on_disk: OnDisk) -> None:
     refused(upload(call, b""), 400, "the file is empty")
-    assert on_disk(settings) == []
+    assert on_disk() == []
 
 
-def test_the_limit_is_that_of_the_file_not_of_the_form(call: Any, settings: Settings) -> None:
+def test_the_limit_is_that_of_the_file_not_of_the_form(
+    call: Any, settings: Settings, on_disk: OnDisk
+) -> None:
     limit = settings.file_limit
     assert kept(call, b"x" * limit)["bytes"] == limit
     refused(upload(call, b"x" * (limit + 1)), 413, f"{limit} bytes at most")
     refused(upload(call, b"x" * (limit + 2_000_000)), 413, "bytes at most")
-    assert len(on_disk(settings)) == 1
+    assert len(on_disk()) == 1
 
 
 @pytest.mark.parametrize(
@@ -200,7 +211,7 @@ def test_wrong_fields_are_named(call: Any, form: dict[str, str], param: str) -> 
     assert refused(upload(call, **form), 400, "")["param"] == param
 
 
-def test_forms_that_are_none_are_refused(call: Any, settings: Settings) -> None:
+def test_forms_that_are_none_are_refused(call: Any, on_disk: OnDisk) -> None:
     def send(body: bytes, kind: str = "multipart/form-data; boundary=x") -> Any:
         return call("POST", "/v1/files", content=body, headers={"content-type": kind})
 
@@ -214,7 +225,7 @@ def test_forms_that_are_none_are_refused(call: Any, settings: Settings) -> None:
     refused(send(part % b"file" * 2 + b"--x--\r\n"), 400, "One file")
     refused(send(part % b"purpose" * 2 + b"--x--\r\n"), 400, "twice")
     refused(send(b"--x\r\n\r\nabc\r\n--x--\r\n"), 400, "no name")
-    assert on_disk(settings) == []
+    assert on_disk() == []
 
 
 def test_a_file_may_expire(call: Any) -> None:

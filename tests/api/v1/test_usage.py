@@ -141,10 +141,10 @@ def test_only_a_key_with_every_scope_sees_everybody(
     call_as: Any, calls: Calls, settings: Settings
 ) -> None:
     every, some = call_as("every"), call_as("some", "usage:read")
-    calls(id_of(settings), "2026-11-20T10:00:00")
-    assert usage(every, "?date=2026-11-20")["data"] == []
-    assert usage(some, "?date=2026-11-20")["data"][0]["n_requests"] == 1
-    assert usage(every, "?date=2026-11-20&all=true")["data"][0]["n_requests"] == 1
+    calls(id_of(settings), "2026-10-05T10:00:00")
+    assert usage(every, "?date=2026-10-05")["data"] == []
+    assert usage(some, "?date=2026-10-05")["data"][0]["n_requests"] == 1
+    assert usage(every, "?date=2026-10-05&all=true")["data"][0]["n_requests"] == 1
     refused(some("GET", "/v1/usage?all=true"), 403, "every scope")
     refused(call_as("none", "files:read")("GET", "/v1/usage"), 403, "usage:read")
 

@@ -194,7 +194,7 @@ OURS = Collection(
     least=200,
     impossible=["survey.pick_answer"],
     inexact=["draw_shape", "price_list", "alarm_zone", "password_rule", "bus_line"],
-    asked=sized(8, 20),
+    asked=sized(2, 20),
     offered=4000,
 )
 REAL = Collection(
@@ -205,7 +205,7 @@ REAL = Collection(
     # It asks for a list and enumerates texts.
     impossible=["get_response"],
     inexact=[],
-    asked=sized(8, 60),
+    asked=sized(2, 60),
     offered=500,
 )
 COLLECTIONS = [OURS, REAL] if CALLS.is_dir() else [OURS]

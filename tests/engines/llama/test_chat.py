@@ -15,6 +15,7 @@ from plugin.errors import ContextLengthExceeded, EngineUnavailable, InvalidReque
 from tests.engines.llama.asking import CHAT, asked, chunks, said, whole
 from tests.engines.llama.conftest import StandsIn
 from tests.engines.llama.stand_in import Answer, Body, chat_events, too_long, until
+from tests.sizes import sized
 
 ENGINE_CHAT = "/v1/chat/completions"
 HELLO = [{"role": "user", "content": "Hello"}]
@@ -288,7 +289,13 @@ CAPITAL = [{"role": "user", "content": "What is the capital of France?"}]
 
 
 async def test_the_real_engine_repeats_itself_for_a_seed(llama: Llama) -> None:
-    body: Body = {"messages": CAPITAL, "seed": 5, "temperature": 1, "max_tokens": 24, "n": 2}
+    body: Body = {
+        "messages": CAPITAL,
+        "seed": 5,
+        "temperature": 1,
+        "max_tokens": sized(12, 24),
+        "n": 2,
+    }
     first, again = await whole(llama, CHAT, **body), await whole(llama, CHAT, **body)
     texts = [[one["message"]["content"] for one in reply["choices"]] for reply in (first, again)]
     assert texts[0] == texts[1]
@@ -303,7 +310,7 @@ async def test_the_real_engine_can_say_a_name_back(llama: Llama) -> None:
 
 
 async def test_the_real_engines_own_count(llama: Llama, real_link: Link) -> None:
-    reply = await whole(llama, CHAT, messages=CAPITAL, max_tokens=200, seed=2)
+    reply = await whole(llama, CHAT, messages=CAPITAL, max_tokens=sized(40, 200), seed=2)
     prompt = await real_link.post("text", "/apply-template", {"messages": CAPITAL})
     counted = await real_link.post(
         "text", "/tokenize", {"content": prompt["prompt"], "parse_special": True}

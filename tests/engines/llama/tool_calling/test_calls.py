@@ -28,8 +28,14 @@ from tests.engines.llama.tool_cases import (
     WEATHER_ZH,
     tool,
 )
+from tests.sizes import sized
 
 Tools = Sequence[dict[str, Any]]
+
+EACH = sized(6, 3)
+"""Of the requests with known arguments every so many is put to the engine."""
+INEXACT = sized(2, 5)
+"""Tools whose grammar says less than their schema: the engine writes up to two answers for each."""
 
 
 def of_schema(schema: Any, name: str = "save") -> dict[str, Any]:
@@ -66,21 +72,21 @@ def alike(one: Any, other: Any) -> bool:
 
 
 async def test_right_arguments_in_english(llama: Llama) -> None:
-    sample = ENGLISH[::3]
+    sample = ENGLISH[::EACH]
     right = [
         alike(await called(llama, text, tools), [(name, arguments)])
         for tools, text, name, arguments in sample
     ]
-    assert sum(right) >= len(sample) - 3
+    assert sum(right) >= len(sample) - sized(1, 3)
 
 
 async def test_right_arguments_in_chinese(llama: Llama) -> None:
-    sample = CHINESE[::3]
+    sample = CHINESE[::EACH]
     right = [
         await called(llama, text, tools) == [(name, arguments)]
         for tools, text, name, arguments in sample
     ]
-    assert sum(right) >= len(sample) - 2
+    assert sum(right) >= len(sample) - sized(1, 2)
 
 
 async def test_the_guide_s_functions(llama: Llama) -> None:
@@ -97,8 +103,10 @@ async def test_the_guide_s_functions(llama: Llama) -> None:
 async def test_all_tools_get_valid_arguments(llama: Llama, collection: Collection) -> None:
     """Tools of many kinds, with requests that have nothing to do with most of them."""
     tools = [each for each in collection.tools() if each[0] not in collection.impossible]
-    sample = random.Random(4).sample(tools, collection.asked)  # noqa: S311 - not a secret
-    sample += [each for each in tools if each[0] in collection.inexact]
+    dice = random.Random(4)  # noqa: S311 - not a secret
+    sample = dice.sample(tools, collection.asked)
+    inexact = [each for each in tools if each[0] in collection.inexact]
+    sample += dice.sample(inexact, min(INEXACT, len(inexact)))
     requests = collection.requests()[: len(sample)]
     async with asyncio.TaskGroup() as group:
         tasks = [
@@ -116,7 +124,14 @@ async def test_all_tools_get_valid_arguments(llama: Llama, collection: Collectio
 
 
 @pytest.mark.parametrize(
-    "name", ["the largest enum", "forty levels", "a tree", "many that differ", "a large number"]
+    "name",
+    [
+        "the largest enum",
+        pytest.param("forty levels", marks=pytest.mark.long),
+        "a tree",
+        "many that differ",
+        "a large number",
+    ],
 )
 async def test_hostile_schemas_get_valid_arguments(llama: Llama, name: str) -> None:
     offered = [of_schema({"type": "object", "required": ["a"], "properties": {"a": TAKEN[name]}})]

@@ -21,9 +21,14 @@ from tests.engines.llama.tool_cases import (
     ZH,
 )
 from tests.operations.function_library import CALLS, own_rows
+from tests.sizes import sized
 
-LEAST = {"plain": 0.95, "free": 0.6} | ({"bfcl": 0.8} if CALLS.is_dir() else {})
-"""The share of rows that get the right tool; 0.985 and 0.649 of ours did when they were written."""
+LEAST = {"plain": 0.95, "free": 0.6} | sized({}, {"bfcl": 0.8} if CALLS.is_dir() else {})
+"""The share of rows that get the right tool; 0.985 and 0.649 of ours did when they were written.
+
+In the gate every second row is asked: 0.970 and 0.703.
+"""
+PART = sized(slice(1, None, 2), slice(None))
 
 
 @pytest.fixture
@@ -92,7 +97,7 @@ async def test_a_message_of_any_length(router: ToolRouter) -> None:
 async def test_the_right_tool_among_others(router: ToolRouter, rows: str) -> None:
     """Requests, none of which was looked at while the router's thresholds were chosen."""
     right = total = 0
-    for row in rows_of(rows):
+    for row in rows_of(rows)[PART]:
         tools = [as_tool(function) for function in row["function"]]
         expected = list(row["ground_truth"][0])
         right += await names(router, row["question"][0][-1]["content"], tools) == expected
