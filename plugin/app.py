@@ -53,6 +53,7 @@ from plugin.services import (
 )
 from plugin.settings import Settings, load
 from plugin.telemetry.access_log import AccessLog
+from plugin.telemetry.record import RequestRecord
 from plugin.telemetry.telemetry import Telemetry
 from plugin.telemetry.traces import Traces, open_traces
 
@@ -162,10 +163,10 @@ class _Opened:
         elif reserve.is_spent:
             raise StorageUnavailable(_DISK_FULL)
 
-    def write(self, record: dict[str, object], exchange: Exchange) -> None:
+    def write(self, record: RequestRecord, exchange: Exchange) -> None:
         """Take the record of a request that has ended, at once."""
         if self.access_log is not None:
-            self.access_log.write(record)
+            self.access_log.write(record.as_json())
         self.telemetry.record(record, exchange.way, admitted=exchange.admitted)
 
 

@@ -17,6 +17,20 @@ class Call:
     arguments: Any
 
 
+@dataclass(frozen=True, slots=True)
+class AnsweredBy:
+    """Which model answered, and which engine or upstream runs it; no `provider` for our own code.
+
+    As text, for the `openai-model` header and the ledger: `small; engine=embedded`.
+    """
+
+    model: str
+    provider: str | None = None
+
+    def __str__(self) -> str:
+        return self.model if self.provider is None else f"{self.model}; engine={self.provider}"
+
+
 @dataclass(slots=True)
 class Usage:
     """Tokens that an answer took, by the engine's count; grows while a stream goes on."""

@@ -26,6 +26,7 @@ from plugin.engines.llama.process.supervisor import Options, Supervisor
 from plugin.errors import NotAuthenticated
 from plugin.storage import migrate
 from plugin.storage.database import sqlite_path
+from plugin.telemetry.record import RequestRecord
 from tests import sizes
 from tests.migrated import migrate_for_real, place_database
 from tests.open_meteo import OpenMeteo, settings_for, weather_source
@@ -140,9 +141,9 @@ class Reply:
 class Records(list[dict[str, object]]):
     """Access records, kept."""
 
-    def write(self, record: dict[str, object], exchange: Exchange) -> None:
-        assert exchange.request_id == record["request_id"]
-        self.append(record)
+    def write(self, record: RequestRecord, exchange: Exchange) -> None:
+        assert exchange.request_id == record.request_id
+        self.append(record.as_json())
 
 
 class Gate:

@@ -60,7 +60,7 @@ async def _refuse(scope: Scope, send: Send, error: PluginError) -> None:
     exchange: Exchange = scope["plugin.exchange"]
     answer = problem(error, None, exchange.request_id)
     exchange.failed(answer)
-    await answer.send(send, exchange.request_id, local_path(scope))
+    await exchange.door.refuse(send, answer, exchange.request_id)
 
 
 def _detail(limit: int) -> str:

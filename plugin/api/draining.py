@@ -73,4 +73,4 @@ async def _cut_short(scope: Scope) -> None:
         headers={"retry-after": "1"},
     )
     answer = problem(stopping, None, exchange.request_id)
-    await answer.send(_closing(exchange.send), exchange.request_id, local_path(scope))
+    await exchange.door.refuse(_closing(exchange.send), answer, exchange.request_id)

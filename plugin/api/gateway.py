@@ -10,7 +10,6 @@ from starlette.types import Message, Receive, Scope, Send
 
 from plugin.api.direct_route import machinery_app, operation_app
 from plugin.api.errors.handlers import problem
-from plugin.api.errors.openai import speaks_openai, unknown_url
 from plugin.api.idempotent import app_of
 from plugin.api.local_path import local_path
 from plugin.api.middleware import BROKEN_OFF, CALLER_LEFT, Exchange
@@ -19,7 +18,7 @@ from plugin.api.waiting import while_waiting
 from plugin.auth.bearer import REALM
 from plugin.auth.caller import Caller
 from plugin.auth.refusal import Undecided
-from plugin.errors import CannotRun, MethodNotAllowed, MissingScope, NotFound
+from plugin.errors import CannotRun, MethodNotAllowed, MissingScope
 from plugin.gate.admission import Admission, Ending
 from plugin.operations import Access, access_of
 
@@ -34,9 +33,6 @@ Admit = Callable[[Caller, str, str, str], Admission | Awaitable[Admission]]
 
 It raises `LimitReached`, and so does the waiting.
 """
-
-GPT_API, OPERATIONS = "gpt", "rest"
-"""What the doors are called in the books."""
 
 _POLICY_VIOLATION = 1008  # RFC 6455 7.4.1
 
@@ -113,14 +109,14 @@ class Gateway:
             scope["path_params"] = dict(params)
             await app_of(entry, scope)(scope, receive, send)
         except ClientDisconnect:
-            exchange.notes.setdefault("ended", CALLER_LEFT)  # nobody is there to answer
+            exchange.record.ended = exchange.record.ended or CALLER_LEFT  # nobody can be answered
         except Exception as error:
             if exchange.status is not None:
                 raise  # an answer cut off must look cut off
             route = entry.route if entry is not None else None
             answer = problem(error, route, exchange.request_id)
             exchange.failed(answer)
-            await answer.send(send, exchange.request_id, local_path(scope))
+            await exchange.door.refuse(send, answer, exchange.request_id)
 
     async def _let_in(
         self, scope: Scope, receive: Receive, access: Access, exchange: Exchange
@@ -136,8 +132,7 @@ class Gateway:
         _permit(caller, access.scope)
         if self._admit is None:
             return receive
-        door = GPT_API if speaks_openai(local_path(scope)) else OPERATIONS
-        found = self._admit(caller, access.action, door, exchange.request_id)
+        found = self._admit(caller, access.action, exchange.door.name, exchange.request_id)
         if isinstance(found, Admission):
             admission = found
         else:
@@ -154,9 +149,8 @@ class Gateway:
             if other and not other.startswith("//") and self._table.allowed(other):
                 await _redirect(scope, send, other)
                 return
-            if speaks_openai(path):
-                raise unknown_url(method, path)
-            raise NotFound("There is nothing at this path. GET /openapi.json lists what there is.")
+            exchange: Exchange = scope["plugin.exchange"]
+            raise exchange.door.nothing_at(method, path)
         offered = sorted(allowed - {"HEAD"} or allowed)
         listed = ", ".join(sorted({*allowed, "OPTIONS"}))
         if method == "OPTIONS":

@@ -14,10 +14,9 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from plugin.api.direct_route import LARGE
+from plugin.api.doors import Door
 from plugin.api.errors.handlers import problem
-from plugin.api.errors.openai import speaks_openai
 from plugin.api.leaving import while_there
-from plugin.api.local_path import local_path
 from plugin.api.middleware import SECRET, Exchange
 from plugin.api.route_table import Entry
 from plugin.api.spooled_body import SpooledBody
@@ -64,7 +63,7 @@ async def _once(entry: Entry, scope: Scope, receive: Receive, send: Send) -> Non
                 await body.read(receive)
         else:
             await body.read(receive)
-        found = await _claim(keys, name, body, local_path(scope))
+        found = await _claim(keys, name, body, scope)
         if isinstance(found, Answer):
             await _replay(found, scope, send)
             return
@@ -84,11 +83,12 @@ def _key(headers: Iterable[tuple[bytes, bytes]]) -> str:
     return first.decode()
 
 
-async def _claim(keys: Idempotency, name: Name, body: SpooledBody, path: str) -> Claim | Answer:
+async def _claim(keys: Idempotency, name: Name, body: SpooledBody, scope: Scope) -> Claim | Answer:
     try:
         return await while_there(body.rest, keys.claim(name, body.fingerprint()))
     except KeyInUse:
-        if speaks_openai(path) and path.endswith(NEVER_CONFLICT):
+        door: Door = scope["plugin.exchange"].door
+        if door.serves_models and scope["path"].endswith(NEVER_CONFLICT):
             raise KeyBusy from None
         raise
 
@@ -97,7 +97,7 @@ async def _replay(answer: Answer, scope: Scope, send: Send) -> None:
     if answer.body is None:
         raise AnswerNotKept(answer.status)
     exchange: Exchange = scope["plugin.exchange"]
-    exchange.notes["ended"] = REPLAYED
+    exchange.record.ended = REPLAYED
     headers = [*answer.headers, _MARK]
     if answer.status >= _FAILED and _IN_VAIN not in headers:
         headers.append(_IN_VAIN)
@@ -113,7 +113,7 @@ class _Answering:
         self._scope = scope
         self._send = send
         self._exchange: Exchange = scope["plugin.exchange"]
-        self._of_gpt_api = speaks_openai(local_path(scope))
+        self._of_models = self._exchange.door.serves_models
         self._start: Message | None = None
         self._held: list[Message] = []
         self._holds = True
@@ -122,7 +122,7 @@ class _Answering:
 
     async def run(self, entry: Entry, body: SpooledBody) -> None:
         """Carry the call out, with what it raises as its answer."""
-        receive = body.again if self._of_gpt_api else body.again_and_stay
+        receive = body.again if self._of_models else body.again_and_stay
         try:
             await entry.app(self._scope, receive, self._take)
         except (ClientDisconnect, LimitReached, QuotaUsedUp, NoSpace):
@@ -133,7 +133,7 @@ class _Answering:
             self._forget()
             answer = problem(error, entry.route, self._exchange.request_id)
             self._exchange.failed(answer)
-            await answer.send(self._take, self._exchange.request_id, local_path(self._scope))
+            await self._exchange.door.refuse(self._take, answer, self._exchange.request_id)
 
     async def _take(self, message: Message) -> None:
         if message["type"] == "http.response.start":
@@ -169,8 +169,8 @@ class _Answering:
         if status >= _FAILED and self._says_when_to_retry():
             return
         too_large = self._size > LARGEST_ANSWER
-        if self._of_gpt_api and (
-            too_large or status in _ASK_AGAIN or "ended" in self._exchange.notes
+        if self._of_models and (
+            too_large or status in _ASK_AGAIN or self._exchange.record.ended is not None
         ):
             return
         headers = tuple(

@@ -9,15 +9,15 @@ from typing import Protocol
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from plugin.api.doors import REST, Door, door_of
 from plugin.api.errors.handlers import Problem
-from plugin.api.errors.openai import speaks_openai, status_of
 from plugin.api.limit_headers import limit_headers
 from plugin.api.local_path import local_path
-from plugin.api.openai_headers import openai_headers
 from plugin.api.waiting import left
 from plugin.errors import LimitReached, UpstreamRefused
 from plugin.gate.admission import WHOLE, Admission, Ending
 from plugin.gate.refusals import Standing
+from plugin.telemetry.record import RequestRecord
 from plugin.telemetry.traces import RequestTrace, Traces
 from plugin.trail import Trail, current
 
@@ -37,7 +37,7 @@ CALLER_LEFT, BROKEN_OFF = "caller left", "broken off"
 class AccessRecords(Protocol):
     """Where one record a request goes."""
 
-    def write(self, record: dict[str, object], exchange: "Exchange") -> None:
+    def write(self, record: RequestRecord, exchange: "Exchange") -> None:
         """Take the record of a request that has ended, at once."""
 
 
@@ -68,11 +68,10 @@ class Exchange(Trail):
         "admission",
         "admitted",
         "announced",
-        "notes",
+        "door",
         "receive",
-        "size",
+        "record",
         "standing",
-        "status",
         "streaming",
         "trace",
         "traffic",
@@ -81,19 +80,18 @@ class Exchange(Trail):
     def __init__(
         self,
         send: Send,
-        request_id: str,
-        elapsed: Callable[[], float] | None = None,
+        record: RequestRecord,
+        elapsed: Callable[[], float],
+        door: Door = REST,
         traffic: Traffic | None = None,
     ) -> None:
-        super().__init__(request_id)
+        super().__init__(record.request_id)
         self._send = send
         self._elapsed = elapsed
+        self.record = record
+        self.door = door
         self.traffic = traffic
         self.streaming = False
-        self.status: int | None = None
-        self.size = 0
-        self.notes: dict[str, object] = {}
-        """What a door adds to the record of this request, such as the model and its tokens."""
         self.admission: Admission | None = None
         self.standing: Sequence[Standing] = ()
         """Where the caller's limits stand, for the headers."""
@@ -104,19 +102,23 @@ class Exchange(Trail):
         """Where the caller is seen to leave, once an operation that only reads has its body."""
         self.trace: RequestTrace | None = None
 
+    @property
+    def status(self) -> int | None:
+        """The status that was answered; None before an answer begins."""
+        return self.record.status
+
     async def send(self, message: Message) -> None:
         """Pass an answer on, with the request id among its headers."""
         if message["type"] == "http.response.start":
-            self.status = message["status"]
+            self.record.status = message["status"]
             headers = message.get("headers", ())
             message["headers"] = [*headers, (b"x-request-id", self.request_id.encode())]
-            openai = self._elapsed is not None
-            if self._elapsed is not None:
-                message["headers"] += openai_headers(self._elapsed())
-            if openai or self.standing:
+            message["headers"] += self.door.headers(self._elapsed())
+            if self.door.shows_all_limits or self.standing:
+                openai = self.door.shows_all_limits
                 message["headers"] += limit_headers(self.standing, openai=openai)
         elif message["type"] == "http.response.body":
-            self.size += len(message.get("body", b""))
+            self.record.size += len(message.get("body", b""))
             if self.admission is not None:
                 if message.get("more_body", False):
                     self.admission.streams()
@@ -133,47 +135,41 @@ class Exchange(Trail):
             raise ClientDisconnect
 
     def settle(self, ended: str) -> None:
-        """Tell the gate how it ended, the first time; `notes` may know better than `ended`."""
+        """Tell the gate how it ended, the first time; the record may know better than `ended`."""
         admission = self.admission
         if admission is None:
             return
         self.admission, self.admitted = None, True
-        noted = self._noted(ended) if self.notes else Ending(self.status, ended)
-        units = admission.settle(noted, self.way)
-        if units:
-            self.notes["units"] = units
-
-    def _noted(self, ended: str) -> Ending:
-        note = self.notes.get
-        return Ending(
-            self.status,
-            note("ended", ended),  # type: ignore[arg-type]
-            note("tokens_in", 0),  # type: ignore[arg-type]
-            note("tokens_out", 0),  # type: ignore[arg-type]
-            note("model"),  # type: ignore[arg-type]
-            note("answered_by"),  # type: ignore[arg-type]
+        record = self.record
+        answered = record.answered_by
+        ending = Ending(
+            record.status,
+            record.ended or ended,
+            record.tokens_in or 0,
+            record.tokens_out or 0,
+            record.model,
+            None if answered is None else str(answered),
         )
+        record.units = admission.settle(ending, self.way) or None
 
     def failed(self, answer: Problem, what: str = "refused") -> None:
         """Remember the error that it is answered with, or breaks off with, before that is sent."""
-        self.notes["code"] = answer.code
+        self.record.code = answer.code
         # an upstream's words may repeat what the caller sent
         ours = answer.status in _TOLD and not isinstance(answer.error, UpstreamRefused)
         told = {"text": answer.detail} if ours else {}
         if isinstance(answer.error, LimitReached):
             self.standing = answer.error.standing
-            self.notes["limit"] = told["limit"] = answer.error.limit
-        openai = self._elapsed is not None
-        status = status_of(answer.error, answer.status) if openai else answer.status
-        self.happened(what, status=status, code=answer.code, **told)
+            self.record.limit = told["limit"] = answer.error.limit
+        self.happened(what, status=self.door.status_of(answer), code=answer.code, **told)
 
     def first_piece(self) -> None:
         """The first piece of an event stream goes out."""
         if self.traffic is not None and not self.streaming:
             self.streaming = True
             self.traffic.streams += 1
-        if self._elapsed is not None:
-            self.notes["first_ms"] = round(self._elapsed() * 1000, 2)
+        if self.door.serves_models:
+            self.record.first_ms = round(self._elapsed() * 1000, 2)
 
 
 class RequestLog:
@@ -209,9 +205,9 @@ class RequestLog:
             return self._clock() - started
 
         traffic = self._traffic
-        exchange = scope["plugin.exchange"] = Exchange(
-            send, _request_id(scope), elapsed if speaks_openai(local_path(scope)) else None, traffic
-        )
+        door = door_of(local_path(scope))
+        record = RequestRecord(_request_id(scope), scope["method"], door=door.name)
+        exchange = scope["plugin.exchange"] = Exchange(send, record, elapsed, door, traffic)
         if self._traces is not None:
             exchange.trace = self._traces.begin(exchange, scope["method"], scope["headers"])
         before = current.set(exchange)
@@ -222,10 +218,11 @@ class RequestLog:
             traffic.active -= 1
             traffic.streams -= exchange.streaming
             exchange.settle(BROKEN_OFF)
-            self._told(_record(scope, exchange, self._clock() - started), exchange)
+            _complete(record, scope, self._clock() - started)
+            self._told(record, exchange)
             current.reset(before)
 
-    def _told(self, record: dict[str, object], exchange: Exchange) -> None:
+    def _told(self, record: RequestRecord, exchange: Exchange) -> None:
         if exchange.trace is not None:
             exchange.trace.finish(record)
         if self._records is not None:
@@ -239,17 +236,9 @@ def _request_id(scope: Scope) -> str:
     return f"req_{_ids.getrandbits(96):024x}"
 
 
-def _record(scope: Scope, exchange: Exchange, seconds: float) -> dict[str, object]:
+def _complete(record: RequestRecord, scope: Scope, seconds: float) -> None:
     route, caller, client = scope.get("route"), scope.get("plugin.caller"), scope.get("client")
-    return {
-        "event": "request",
-        "request_id": exchange.request_id,
-        "client": None if client is None else client[0],
-        "method": scope["method"],
-        "path": None if route is None else route.path,
-        "status": exchange.status,
-        "bytes": exchange.size,
-        "ms": round(seconds * 1000, 2),
-        "caller": None if caller is None else caller.id,
-        **exchange.notes,
-    }
+    record.client = None if client is None else client[0]
+    record.path = None if route is None else route.path
+    record.ms = round(seconds * 1000, 2)
+    record.caller = None if caller is None else caller.id

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from plugin.messages import Usage
+from plugin.messages import AnsweredBy, Usage
 
 JSON = "application/json"
 
@@ -49,7 +49,7 @@ class Whole:
 
     body: bytes
     usage: Usage
-    answered_by: str
+    answered_by: AnsweredBy
     content_type: str = JSON
 
 
@@ -63,7 +63,7 @@ class Events:
     """
 
     pieces: AsyncIterator[bytes]
-    answered_by: str
+    answered_by: AnsweredBy
     usage: Usage = field(default_factory=Usage)
 
 

@@ -11,9 +11,9 @@ import orjson
 
 from plugin.engines.engine import Ask, Events, Whole
 from plugin.errors import EngineUnavailable, NotOffered
-from plugin.messages import Usage
+from plugin.messages import AnsweredBy, Usage
 
-ANSWERED_BY = "scripted (fixed answers)"
+ANSWERED_BY = AnsweredBy("scripted (fixed answers)")
 DIMENSIONS = 8
 _CREATED = 1_700_000_000
 _DONE = b"data: [DONE]\n\n"

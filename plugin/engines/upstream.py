@@ -16,7 +16,7 @@ from plugin.engines.upstream_errors import CallFailed
 from plugin.engines.upstream_request import Sending, guessed_tokens, prepare
 from plugin.engines.upstream_stream import Begun, Watch, passed_on
 from plugin.errors import SourceUnavailable, UpstreamRefused
-from plugin.messages import Usage
+from plugin.messages import AnsweredBy, Usage
 from plugin.outbound.breaker import Breaker
 from plugin.outbound.client import GuardedClient, Pace, Streamed
 from plugin.trail import carried, happened
@@ -216,8 +216,8 @@ class Upstream:
         }
         return upstream_errors.refusal(self.name, answer.status, headers, body)
 
-    def _answered_by(self, ask: Ask) -> str:
-        return f"{ask.model}; engine={self.name}"
+    def _answered_by(self, ask: Ask) -> AnsweredBy:
+        return AnsweredBy(ask.model, self.name)
 
 
 def _count_the_rest(ask: Ask, edited: Edited, usage: Usage) -> None:

@@ -3,13 +3,13 @@
 import logging
 import os
 import resource
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Callable, Container, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 from plugin.gate.admission import REPLAYED, WHOLE
 from plugin.telemetry import names
+from plugin.telemetry.record import RequestRecord
 from plugin.telemetry.samples import Figures, Labels
 from plugin.telemetry.shared_samples import FigureFile, gather
 
@@ -25,15 +25,6 @@ _METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"
 _FAILED = 400
 _WELL = frozenset({WHOLE, REPLAYED})
 _PAGE = os.sysconf("SC_PAGE_SIZE")
-
-_OPERATIONS = (
-    ("chat/completions", "chat"),
-    ("completions", "text_completion"),
-    ("embeddings", "embeddings"),
-    ("edits", "edit"),
-    ("moderations", "moderation"),
-)
-"""From the end of an endpoint's path to the name that the conventions have for what it does."""
 
 
 class Metrics:
@@ -61,26 +52,27 @@ class Metrics:
         self._file: FigureFile | None = None
         self._failing = False
 
-    def record(self, record: Mapping[str, Any]) -> None:
+    def record(self, record: RequestRecord) -> None:
         """Take in the record of a request, at once."""
-        asked = record["method"], record["path"], record["status"]
-        labels = self._labels.get(asked)
+        labels = self._labels.get((record.method, record.path, record.status))
         if labels is None:
-            labels = self._labels_of(*asked)
-        self._counted.observe(names.REQUESTS, labels, record["ms"] / 1000)
-        if "limit" in record:
-            self._counted.count(names.REFUSALS, (record["limit"], labels[0]))
-        if "units" in record:
-            self._counted.count(names.UNITS, (self._model(record.get("model")),), record["units"])
-        if "model" in record:
+            labels = self._labels_of(record)
+        self._counted.observe(names.REQUESTS, labels, record.ms / 1000)
+        if record.limit is not None:
+            self._counted.count(names.REFUSALS, (record.limit, labels[0]))
+        if record.units:
+            self._counted.count(names.UNITS, (self._model(record.model),), record.units)
+        if record.model is not None:
             self._call(record)
 
-    def _labels_of(self, method: str, path: str | None, status: int | None) -> Labels:
+    def _labels_of(self, record: RequestRecord) -> Labels:
         """The labels of a request; remembered for methods that there are, as paths are routes'."""
+        method, path, status = record.method, record.path, record.status
+        door = "open" if path is None or path in self._public else record.door
         kind = f"{status // 100}xx" if status else "none"
         if method not in _METHODS:
-            return self._door(path), OTHER, path or OTHER, kind
-        labels = self._door(path), method, path or OTHER, kind
+            return door, OTHER, path or OTHER, kind
+        labels = door, method, path or OTHER, kind
         self._labels[method, path, status] = labels
         return labels
 
@@ -124,49 +116,35 @@ class Metrics:
             self._file.close()
             self._file = None
 
-    def _door(self, path: str | None) -> str:
-        if path is None or path in self._public:
-            return "open"
-        return "gpt" if path.startswith("/v1/") else "rest"
-
     def _model(self, name: str | None) -> str:
         if name is None:
             return "none"
         return name if name in self._models else OTHER
 
-    def _call(self, record: Mapping[str, Any]) -> None:
-        told: str = record.get("answered_by") or ""
+    def _call(self, record: RequestRecord) -> None:
+        answered = record.answered_by
         labels = (
-            operation_of(record["path"]),
-            told.partition("engine=")[2] or "none",
-            self._model(record["model"]),
+            record.operation or OTHER,
+            "none" if answered is None else answered.provider or "none",
+            self._model(record.model),
         )
         counted = self._counted
-        counted.observe(names.CALLS, (*labels, error_of(record)), record["ms"] / 1000)
-        if "first_ms" in record:
-            counted.observe(names.FIRST_PIECE, labels, record["first_ms"] / 1000)
-        if record.get("tokens_in"):
-            counted.count(names.INPUT, labels, record["tokens_in"])
-        if record.get("tokens_out"):
-            counted.count(names.OUTPUT, labels, record["tokens_out"])
+        counted.observe(names.CALLS, (*labels, error_of(record)), record.ms / 1000)
+        if record.first_ms is not None:
+            counted.observe(names.FIRST_PIECE, labels, record.first_ms / 1000)
+        if record.tokens_in:
+            counted.count(names.INPUT, labels, record.tokens_in)
+        if record.tokens_out:
+            counted.count(names.OUTPUT, labels, record.tokens_out)
 
 
-def operation_of(path: str | None) -> str:
-    """What an endpoint of the GPT API does, as the conventions name it."""
-    for end, name in _OPERATIONS:
-        if path is not None and path.endswith(end):
-            return name
-    return "image_generation" if path is not None and "/images/" in path else OTHER
-
-
-def error_of(record: Mapping[str, Any]) -> str:
+def error_of(record: RequestRecord) -> str:
     """What kind of error a request ended in: a status, an end; nothing for a good one."""
-    status = record["status"]
+    status = record.status
     if status is not None and status >= _FAILED:
         return str(status)
-    ended = record.get("ended", WHOLE)
-    if ended not in _WELL:
-        return str(ended)
+    if record.ended is not None and record.ended not in _WELL:
+        return record.ended
     return "" if status is not None else "none"
 
 

@@ -15,6 +15,8 @@ from typing import Any
 
 import orjson
 
+from plugin.telemetry.record import RequestRecord
+
 log = logging.getLogger(__name__)
 
 DIRECTORY = "decisions"
@@ -37,12 +39,10 @@ class Decisions:
         self._directory = directory
         self._clock = clock
         self._size = size
-        self._waiting: deque[tuple[float, Mapping[str, Any], Sequence[Any]]] = deque(
-            maxlen=_WAITING
-        )
+        self._waiting: deque[tuple[float, RequestRecord, Sequence[Any]]] = deque(maxlen=_WAITING)
         self._failing = False
 
-    def add(self, record: Mapping[str, Any], way: Sequence[Mapping[str, Any]]) -> None:
+    def add(self, record: RequestRecord, way: Sequence[Mapping[str, Any]]) -> None:
         """Remember a call that was turned away: its access record, and what happened to it."""
         self._waiting.append((self._clock(), record, way))
 
@@ -51,7 +51,7 @@ class Decisions:
         lines: dict[str, list[bytes]] = {}
         while self._waiting:
             moment, record, way = self._waiting.popleft()
-            name = _OF_STRANGERS if record.get("caller") is None else _OF_CALLERS
+            name = _OF_STRANGERS if record.caller is None else _OF_CALLERS
             lines.setdefault(name, []).append(_line(moment, record, way))
         try:
             for name, some in lines.items():
@@ -101,8 +101,8 @@ def _those(content: bytes, wanted: bytes, request_id: str) -> list[dict[str, Any
     return found
 
 
-def _line(moment: float, record: Mapping[str, Any], way: Sequence[Mapping[str, Any]]) -> bytes:
-    told = {name: record[name] for name in _KEPT if record.get(name) is not None}
+def _line(moment: float, record: RequestRecord, way: Sequence[Mapping[str, Any]]) -> bytes:
+    told = {name: value for name in _KEPT if (value := getattr(record, name)) is not None}
     line = {"time": int(moment * 1_000_000), **told, "way": way}
     return orjson.dumps(line, default=str, option=orjson.OPT_APPEND_NEWLINE)
 

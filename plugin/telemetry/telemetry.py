@@ -1,12 +1,13 @@
 """What a worker tells of its work: figures, and why it turned calls away; looked after here."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 from plugin.pools.threads import Threads
 from plugin.telemetry.metrics import Metrics
+from plugin.telemetry.record import RequestRecord
 from plugin.telemetry.rejections import Decisions
 from plugin.telemetry.remaining import Remaining
 from plugin.telemetry.samples import Figures
@@ -29,9 +30,7 @@ class Telemetry:
         self.decisions = decisions
         self._remaining = remaining
 
-    def record(
-        self, record: Mapping[str, Any], way: list[dict[str, Any]], *, admitted: bool
-    ) -> None:
+    def record(self, record: RequestRecord, way: list[dict[str, Any]], *, admitted: bool) -> None:
         """Take in a request that has ended, at once; `way` is what happened to it."""
         self.metrics.record(record)
         if way and not admitted:

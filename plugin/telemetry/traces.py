@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from plugin.errors import CannotRun
 from plugin.telemetry import names
-from plugin.telemetry.metrics import error_of, operation_of
+from plugin.telemetry.metrics import OTHER, error_of
+from plugin.telemetry.record import RequestRecord
 from plugin.trail import Trail
 
 if TYPE_CHECKING:
@@ -70,13 +71,13 @@ class RequestTrace:
         self._engine = self._tracer.start_span(model, above, SpanKind.CLIENT, asked)
         self._trail.traceparent = _traceparent(self._engine)
 
-    def finish(self, record: Mapping[str, Any]) -> None:
+    def finish(self, record: RequestRecord) -> None:
         """The request has ended; `record` is that of the access log."""
         if self._engine is not None:
-            self._engine.update_name(f"{operation_of(record['path'])} {record['model']}")
+            self._engine.update_name(f"{record.operation or OTHER} {record.model}")
             _end(self._engine, record, _of_engine(record))
-        route = record["path"]
-        self._span.update_name(f"{record['method']} {route}" if route else record["method"])
+        route = record.path
+        self._span.update_name(f"{record.method} {route}" if route else record.method)
         _end(self._span, record, _of_request(record))
 
 
@@ -107,31 +108,31 @@ def _traceparent(span: "Span") -> str:
     return f"00-{place.trace_id:032x}-{place.span_id:016x}-{int(place.trace_flags):02x}"
 
 
-def _of_request(record: Mapping[str, Any]) -> dict[str, Any]:
+def _of_request(record: RequestRecord) -> dict[str, Any]:
     return {
-        names.REQUEST_ID: record["request_id"],
-        names.METHOD: record["method"],
-        names.ROUTE: record["path"],
-        names.STATUS: record["status"],
-        names.CALLER: record["caller"],
-        names.LIMIT: record.get("limit"),
-        names.ENDED: record.get("ended"),
+        names.REQUEST_ID: record.request_id,
+        names.METHOD: record.method,
+        names.ROUTE: record.path,
+        names.STATUS: record.status,
+        names.CALLER: record.caller,
+        names.LIMIT: record.limit,
+        names.ENDED: record.ended,
     }
 
 
-def _of_engine(record: Mapping[str, Any]) -> dict[str, Any]:
-    answered, _, provider = (record.get("answered_by") or "").partition("; engine=")
+def _of_engine(record: RequestRecord) -> dict[str, Any]:
+    answered = record.answered_by
     return {
-        names.REQUEST_ID: record["request_id"],
-        names.OPERATION: operation_of(record["path"]),
-        names.PROVIDER: provider or None,
-        names.ANSWERED_BY: answered or None,
-        names.TOKENS_IN: record.get("tokens_in"),
-        names.TOKENS_OUT: record.get("tokens_out"),
+        names.REQUEST_ID: record.request_id,
+        names.OPERATION: record.operation or OTHER,
+        names.PROVIDER: answered.provider if answered else None,
+        names.ANSWERED_BY: answered.model if answered else None,
+        names.TOKENS_IN: record.tokens_in,
+        names.TOKENS_OUT: record.tokens_out,
     }
 
 
-def _end(span: "Span", record: Mapping[str, Any], attributes: Mapping[str, Any]) -> None:
+def _end(span: "Span", record: RequestRecord, attributes: Mapping[str, Any]) -> None:
     from opentelemetry.trace import StatusCode
 
     error = error_of(record)
@@ -139,6 +140,6 @@ def _end(span: "Span", record: Mapping[str, Any], attributes: Mapping[str, Any])
         if value is not None:
             span.set_attribute(name, value)
     # What the caller does is no error of ours.
-    if error and error != _CALLER_LEFT and (record["status"] or 0) not in _OF_THE_CALLER:
+    if error and error != _CALLER_LEFT and (record.status or 0) not in _OF_THE_CALLER:
         span.set_status(StatusCode.ERROR)
     span.end()

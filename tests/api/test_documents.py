@@ -9,6 +9,7 @@ from pydantic import Field
 from schemathesis.specs.openapi.definitions import OPENAPI_31
 
 from plugin.api import documents
+from plugin.api.doors import REST
 from plugin.api.errors import problems
 from plugin.api.errors.handlers import problem
 from plugin.contract import targets
@@ -166,7 +167,7 @@ async def test_the_problem_schema_is_what_is_sent(document: Document, error: Exc
     async def send(message: Any) -> None:
         sent.append(message)
 
-    await problem(error, None, "req_1").send(send, "req_1")
+    await REST.refuse(send, problem(error, None, "req_1"), "req_1")
     schemas = _as_definitions(document["components"]["schemas"])
     closed = {**schemas["Problem"], "unevaluatedProperties": False, "$defs": schemas}
     validator(closed).validate(json.loads(sent[1]["body"]))

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from fastapi import APIRouter, Request
 
+from plugin.api.doors import GPT
 from plugin.api.errors.handlers import problem
 from plugin.api.middleware import Exchange, Traffic
 from plugin.errors import (
@@ -17,6 +18,7 @@ from plugin.errors import (
     UpstreamRefused,
 )
 from plugin.operations import operation
+from plugin.telemetry.record import RequestRecord
 from plugin.trail import current, happened
 
 router = APIRouter(prefix="/notes")
@@ -47,7 +49,7 @@ def exchange() -> Exchange:
     async def send(message: Any) -> None:
         del message
 
-    return Exchange(send, "req_1", lambda: 0.25, Traffic())
+    return Exchange(send, RequestRecord("req_1", "POST"), lambda: 0.25, GPT, Traffic())
 
 
 async def test_a_request_is_the_current_one_until_it_has_ended(call: Any) -> None:
@@ -81,13 +83,16 @@ def test_a_text_is_kept_when_it_is_ours_alone(
     (event,) = exchange.way
     assert (event["what"], event["status"]) == ("refused", status)
     assert (event.get("text") == error.detail) is told
-    assert "secret" not in str(exchange.way) + str(exchange.notes)
+    assert "secret" not in str(exchange.way) + str(exchange.record)
 
 
 def test_a_refusal_names_its_limit(exchange: Exchange) -> None:
     error = LimitReached("No.", headers={}, limit="key-requests-day")
     exchange.failed(problem(error, None, "req_1"))
-    assert exchange.notes == {"code": "rate_limit_exceeded", "limit": "key-requests-day"}
+    assert (exchange.record.code, exchange.record.limit) == (
+        "rate_limit_exceeded",
+        "key-requests-day",
+    )
     assert exchange.way[0]["limit"] == "key-requests-day"
 
 
@@ -98,4 +103,4 @@ def test_the_first_piece_of_a_stream_is_timed_and_the_stream_counted_once(
     exchange.first_piece()
     assert exchange.traffic is not None
     assert exchange.traffic.streams == 1
-    assert exchange.notes["first_ms"] == 250.0
+    assert exchange.record.first_ms == 250.0

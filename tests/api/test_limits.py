@@ -18,7 +18,7 @@ from plugin.gate.limits import Limit, Limits
 from plugin.gate.prices import Prices
 from plugin.gate.queue import Room
 from plugin.gate.refusals import Standing
-from plugin.messages import Usage
+from plugin.messages import AnsweredBy, Usage
 from plugin.operations import Arguments, operation
 from tests.api.v1.scripted_doors import Doors
 from tests.conftest import Gate as Layers
@@ -164,10 +164,10 @@ class Hanging:
     async def answer(self, ask: Ask) -> Whole | Events:
         usage = Usage(prompt_tokens=3)
         if ask.stream:
-            return Events(self._events(usage), "hanging", usage)
+            return Events(self._events(usage), AnsweredBy("hanging"), usage)
         self.waits.set()
         await self.go_on.wait()
-        return Whole(b"{}", usage, "hanging")
+        return Whole(b"{}", usage, AnsweredBy("hanging"))
 
     async def _events(self, usage: Usage) -> AsyncIterator[bytes]:
         for _ in range(2):

@@ -2,32 +2,30 @@
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from plugin.messages import AnsweredBy
 from plugin.telemetry.metrics import Metrics
 from plugin.telemetry.prometheus import exposed
+from plugin.telemetry.record import RequestRecord
 from plugin.telemetry.rejections import Decisions
 from plugin.trail import Trail, current
 
-OPERATION = {
-    "request_id": "req_1",
-    "method": "GET",
-    "path": "/todos",
-    "status": 200,
-    "ms": 1.2,
-    "caller": "key_1",
-}
-CALL = {
-    **OPERATION,
-    "path": "/v1/chat/completions",
-    "model": "small",
-    "answered_by": "small; engine=far",
-    "tokens_in": 7,
-    "tokens_out": 3,
-    "first_ms": 0.9,
-}
+OPERATION = RequestRecord("req_1", "GET", path="/todos", status=200, ms=1.2, caller="key_1")
+CALL = replace(
+    OPERATION,
+    path="/v1/chat/completions",
+    door="gpt",
+    operation="chat",
+    model="small",
+    answered_by=AnsweredBy("small", "far"),
+    tokens_in=7,
+    tokens_out=3,
+    first_ms=0.9,
+)
 
 
 def cost(of: Callable[[], Any], times: int = 100_000) -> float:
@@ -57,7 +55,7 @@ def main() -> None:
         print(f"a refusal                  {cost(lambda: decisions.add(OPERATION, [])):6.2f} us")
         for routes in (10, 1_000):
             for number in range(routes):
-                metrics.record({**OPERATION, "path": f"/operation/{number}"})
+                metrics.record(replace(OPERATION, path=f"/operation/{number}"))
             told = cost(metrics.tend, 20)
             page = cost(lambda: exposed(metrics.gathered(), ""), 5)
             print(f"{routes} routes: each second {told / 1e3:.2f} ms, a scrape {page / 1e3:.1f} ms")

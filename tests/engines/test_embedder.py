@@ -11,7 +11,7 @@ from plugin.engines.embedder import DEFAULT, CatalogEmbedder, open_embedder
 from plugin.engines.engine import Ask, Events, Whole
 from plugin.engines.scripted import DIMENSIONS, Scripted
 from plugin.errors import EngineUnavailable, InvalidRequest, UpstreamRefused
-from plugin.messages import Usage
+from plugin.messages import AnsweredBy, Usage
 from tests.pools.threads import some_threads
 
 ENGLISH = Model("all-minilm-l6-v2", "embedding", "x", languages=("en",))
@@ -25,7 +25,7 @@ class Fixed:
         self._body = data if isinstance(data, bytes) else orjson.dumps({"data": data})
 
     async def answer(self, _ask: Ask) -> Whole | Events:
-        return Whole(self._body, Usage(), "fixed")
+        return Whole(self._body, Usage(), AnsweredBy("fixed"))
 
 
 def embedder(engine: Any, model: Model = ENGLISH) -> CatalogEmbedder:

@@ -49,7 +49,7 @@ async def test_a_request_goes_out_under_the_engines_name_and_its_bytes_come_back
         answer = await answered(far, ask(temperature=0.5, future_thing={"a": [1]}))
     assert answer.body == body
     assert counts(answer) == (7, 3)
-    assert answer.answered_by == "small; engine=far"
+    assert str(answer.answered_by) == "small; engine=far"
     (sent,) = there.requests
     assert sent.line == "POST /v1/chat/completions HTTP/1.1"
     assert sent.json["model"] == "small"

@@ -9,6 +9,7 @@ from plugin.engines.engine import Whole
 from plugin.engines.fallback import Fallback, engines_of
 from plugin.engines.upstream import Upstream
 from plugin.errors import EngineUnavailable, PluginError, UpstreamRefused
+from plugin.messages import AnsweredBy
 from tests.engines.scripted_upstream import (
     DONE,
     Clock,
@@ -182,7 +183,7 @@ async def test_the_next_upstream_answers_in_its_place(bad: Any, stream: bool) ->
         engine(second.url, name="near") as other,
     ):
         answer = await Fallback([one, other]).answer(ask(stream=stream))
-    assert answer.answered_by == "small; engine=near"
+    assert answer.answered_by == AnsweredBy("small", "near")
     assert (len(first.requests), len(second.requests)) == (1, 1)
 
 

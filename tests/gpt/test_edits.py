@@ -8,7 +8,7 @@ from plugin.engines.engine import Ask, Events, Whole
 from plugin.engines.scripted import Scripted
 from plugin.errors import ContextLengthExceeded, EngineUnavailable
 from plugin.gpt.edits import edit
-from plugin.messages import Usage
+from plugin.messages import AnsweredBy, Usage
 from tests.openai_schema import assert_reply
 
 GIVEN = {"model": "gpt-4", "instruction": "Fix it", "input": "Helo"}
@@ -69,12 +69,12 @@ async def _pieces() -> AsyncIterator[bytes]:
 )
 async def test_an_answer_that_is_no_chat_is_the_engines_fault(body: bytes) -> None:
     with pytest.raises(EngineUnavailable):
-        await edit(answering(Odd(Whole(body, Usage(), "odd"))), GIVEN)
+        await edit(answering(Odd(Whole(body, Usage(), AnsweredBy("odd")))), GIVEN)
 
 
 async def test_an_answer_that_is_a_stream_is_the_engines_fault() -> None:
     with pytest.raises(EngineUnavailable):
-        await edit(answering(Odd(Events(_pieces(), "odd"))), GIVEN)
+        await edit(answering(Odd(Events(_pieces(), AnsweredBy("odd")))), GIVEN)
 
 
 async def test_no_words_are_an_empty_text() -> None:
@@ -83,5 +83,7 @@ async def test_no_words_are_an_empty_text() -> None:
         "choices": [{"message": {"content": None}}],
         "usage": {"prompt_tokens": 1, "completion_tokens": 0, "total_tokens": 1},
     }
-    answer = await edit(answering(Odd(Whole(orjson.dumps(chat), Usage(), "odd"))), GIVEN)
+    answer = await edit(
+        answering(Odd(Whole(orjson.dumps(chat), Usage(), AnsweredBy("odd")))), GIVEN
+    )
     assert orjson.loads(answer.body)["choices"] == [{"text": "", "index": 0}]

@@ -1,27 +1,28 @@
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from plugin.telemetry.record import RequestRecord
 from plugin.telemetry.rejections import Decisions, decided
 
 NOW = 1_800_000_000.0
 WAY = [{"what": "refused", "status": 429, "code": "rate_limit_exceeded", "text": "No."}]
 
 
-def record(request_id: str, **given: Any) -> dict[str, Any]:
-    named = {
-        "event": "request",
-        "request_id": request_id,
-        "client": "192.0.2.1",
-        "method": "GET",
-        "path": "/todos",
-        "status": 429,
-        "bytes": 300,
-        "ms": 0.2,
-        "caller": "key_1",
-    }
-    return named | given
+def record(request_id: str, **given: Any) -> RequestRecord:
+    found = RequestRecord(
+        request_id,
+        "GET",
+        client="192.0.2.1",
+        path="/todos",
+        status=429,
+        size=300,
+        ms=0.2,
+        caller="key_1",
+    )
+    return replace(found, **given)
 
 
 def test_a_decision_is_found_by_its_request_id(tmp_path: Path) -> None:

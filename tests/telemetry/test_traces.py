@@ -1,5 +1,6 @@
 import builtins
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,22 +10,25 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.trace import SpanKind, StatusCode
 
 from plugin.errors import CannotRun
+from plugin.messages import AnsweredBy
+from plugin.telemetry.record import RequestRecord
 from plugin.telemetry.traces import Traces, open_traces
 from plugin.trail import Trail
 
 ABOVE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
-RECORD = {
-    "request_id": "req_1",
-    "method": "POST",
-    "path": "/v1/chat/completions",
-    "status": 200,
-    "ms": 1.2,
-    "caller": "key_1",
-    "model": "gpt-4",
-    "answered_by": "small; engine=far",
-    "tokens_in": 7,
-    "tokens_out": 3,
-}
+RECORD = RequestRecord(
+    "req_1",
+    "POST",
+    path="/v1/chat/completions",
+    status=200,
+    ms=1.2,
+    caller="key_1",
+    operation="chat",
+    model="gpt-4",
+    answered_by=AnsweredBy("small", "far"),
+    tokens_in=7,
+    tokens_out=3,
+)
 
 
 class Kept:
@@ -44,7 +48,7 @@ class Kept:
         self.before = self.trail.traceparent
         if engine is not None:
             trace.engine(engine)
-        trace.finish({**RECORD, **given})
+        trace.finish(replace(RECORD, **given))
         return list(self._exporter.get_finished_spans())
 
 

@@ -1,7 +1,4 @@
-"""Every error of the doors becomes one answer here, with what to do next, in its door's envelope.
-
-That is RFC 9457 for operations, and the object that OpenAI's clients read below `/v1`.
-"""
+"""Every error becomes a `Problem` here, with what to do next; each door writes it in its form."""
 
 import json
 import logging
@@ -14,11 +11,8 @@ import orjson
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import RouteContext
 from starlette.exceptions import HTTPException
-from starlette.types import Send
 
-from plugin.api.errors import openai as openai_errors
 from plugin.api.errors.argument_faults import MOST_FAULTS, NOTHING, UNKNOWN, faults
-from plugin.api.errors.problems import MEDIA_TYPE
 from plugin.errors import (
     ArgumentFault,
     BodyTooLarge,
@@ -64,7 +58,7 @@ _NO_DATABASE = (
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """An error as it is sent."""
+    """An error, before a door gives it its form."""
 
     error: Exception
     status: int
@@ -75,32 +69,13 @@ class Problem:
     headers: Mapping[str, str] = field(default_factory=dict)
     kind: str = PluginError.kind
 
-    async def send(self, send: Send, request_id: str, path: str = "") -> None:
-        """Answer a request for `path` with it."""
-        if openai_errors.speaks_openai(path):
-            status, media_type = (
-                openai_errors.status_of(self.error, self.status),
-                "application/json",
-            )
-            body = _dump(self.openai_body())
-            headers = [(b"x-should-retry", b"false")] if status in _IN_VAIN else []
-        else:
-            status, media_type = self.status, MEDIA_TYPE
-            body, headers = _dump(self._body(request_id)), []
-        headers += [
-            (b"content-type", media_type.encode()),
-            (b"content-length", b"%d" % len(body)),
-            (b"cache-control", b"no-store"),
-        ]
-        headers += [(name.lower().encode(), text.encode()) for name, text in self.headers.items()]
-        await send({"type": "http.response.start", "status": status, "headers": headers})
-        await send({"type": "http.response.body", "body": body})
+    @property
+    def retry_is_useless(self) -> bool:
+        """Whether the same request would fail again, although its status says otherwise."""
+        return self.status in _IN_VAIN
 
-    def openai_body(self) -> dict[str, Any]:
-        """The error as the GPT API writes it, for an answer or for the last event of a stream."""
-        return openai_errors.body(self.error, self.kind, self.code, self.detail, self.faults)
-
-    def _body(self, request_id: str) -> dict[str, Any]:
+    def as_rfc9457(self, request_id: str) -> dict[str, Any]:
+        """Return the members of the problem document."""
         body: dict[str, Any] = {
             "type": f"urn:gpt-plugin:problem:{self.code}",
             "title": self.title,
@@ -190,10 +165,11 @@ def _argument(pointer: str) -> str:
 
 
 def _json(value: Any) -> str:
-    return _dump(value).decode()
+    return dump(value).decode()
 
 
-def _dump(value: Any) -> bytes:
+def dump(value: Any) -> bytes:
+    """Return JSON, also of what a caller sent or a route said and strict JSON cannot hold."""
     try:
         return orjson.dumps(value, default=str)
     except TypeError:

@@ -1,9 +1,7 @@
 """Errors as the clients of the GPT API read them: one object of message, type, param and code."""
 
-from collections.abc import Sequence
-from typing import Any
-
 from plugin.api.errors.argument_faults import NOTHING, UNKNOWN
+from plugin.api.errors.handlers import Problem
 from plugin.errors import (
     ArgumentFault,
     InvalidArguments,
@@ -13,10 +11,6 @@ from plugin.errors import (
 )
 from plugin.idempotency.errors import KeyReused
 
-PREFIX = "/v1"
-_BELOW = f"{PREFIX}/"
-
-
 _INSTEAD = {"/v1/responses": " Instead of the Responses API use POST /v1/chat/completions."}
 
 
@@ -24,11 +18,6 @@ class UnknownUrl(NotFound):
     """Nothing of the GPT API is at that path."""
 
     code = "unknown_url"
-
-
-def speaks_openai(path: str) -> bool:
-    """Whether a path belongs to the GPT API, where its clients insist on this form."""
-    return path == PREFIX or path.startswith(_BELOW)
 
 
 def unknown_url(method: str, path: str) -> UnknownUrl:
@@ -50,12 +39,11 @@ def status_of(error: Exception, status: int) -> int:
     return 400 if status == InvalidArguments.status else status
 
 
-def body(
-    error: Exception, kind: str, code: str, detail: str, faults: Sequence[ArgumentFault]
-) -> dict[str, Any]:
-    """The error object; all four members are always there."""
+def body(problem: Problem) -> dict[str, object]:
+    """Return the error object; all four members are always there."""
+    error, kind, detail, faults = problem.error, problem.kind, problem.detail, problem.faults
     param: str | None = getattr(error, "param", None)
-    found: str | None = code
+    found: str | None = problem.code
     match error:
         case UpstreamRefused():
             _, kind, found = error.answered

@@ -9,11 +9,13 @@ from starlette.requests import ClientDisconnect
 
 from plugin.api.leaving import while_there
 from plugin.api.middleware import CALLER_LEFT, Exchange
+from plugin.api.v1.operation_names import operation_of
+from plugin.api.v1.reservation import bound
 from plugin.api.v1.sse import EventStream
 from plugin.auth.caller import Caller
 from plugin.engines.catalog import Answering, Catalog
 from plugin.engines.engine import Ask, Events, Upload, Whole
-from plugin.gate.prices import Bound, bound
+from plugin.gate.prices import Bound
 from plugin.messages import Usage
 
 ANSWERED_BY = "openai-model"
@@ -52,11 +54,12 @@ async def answer_by(request: Request, body: Mapping[str, Any], work: Work) -> Re
     catalog: Catalog = request.app.state.services.catalog
     exchange: Exchange = request.scope["plugin.exchange"]
     found = catalog.find(body["model"])
-    exchange.notes["model"] = found.requested
+    exchange.record.model = found.requested
+    exchange.record.operation = operation_of(request.scope["route"].path)
     try:
         result = await while_there(request.receive, _reserved(exchange, found, body, work))
     except ClientDisconnect:
-        exchange.notes["ended"] = CALLER_LEFT
+        exchange.record.ended = CALLER_LEFT
         raise
     return respond(result, exchange)
 
@@ -79,8 +82,8 @@ async def _reserved(
 
 def respond(result: Whole | Events, exchange: Exchange) -> Response:
     """The response that carries an engine's answer; the record of the request learns its usage."""
-    exchange.notes["answered_by"] = result.answered_by
-    headers = {ANSWERED_BY: result.answered_by}
+    exchange.record.answered_by = result.answered_by
+    headers = {ANSWERED_BY: str(result.answered_by)}
     if isinstance(result, Whole):
         note_usage(exchange, result.usage)
         return Response(result.body, media_type=result.content_type, headers=headers)
@@ -89,5 +92,5 @@ def respond(result: Whole | Events, exchange: Exchange) -> Response:
 
 def note_usage(exchange: Exchange, usage: Usage) -> None:
     """Tell the record of a request what it took."""
-    exchange.notes["tokens_in"] = usage.prompt_tokens
-    exchange.notes["tokens_out"] = usage.completion_tokens
+    exchange.record.tokens_in = usage.prompt_tokens
+    exchange.record.tokens_out = usage.completion_tokens

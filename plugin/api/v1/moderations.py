@@ -15,7 +15,7 @@ from plugin.engines.catalog import Catalog
 from plugin.engines.engine import Whole
 from plugin.errors import InvalidRequest, NotOffered
 from plugin.gpt.moderation import MODEL, Phrases, flagged, result
-from plugin.messages import Usage
+from plugin.messages import AnsweredBy, Usage
 from plugin.operations import operation
 
 PATH = "moderations"
@@ -112,7 +112,8 @@ async def create_moderation(body: ModerationRequest, request: Request) -> Respon
 async def _local(body: ModerationRequest, request: Request) -> Response:
     phrases: Phrases = request.app.state.services.phrases
     exchange = request.scope["plugin.exchange"]
-    exchange.notes["model"] = body.model or DEFAULT
+    exchange.record.model = body.model or DEFAULT
+    exchange.record.operation = "moderation"
     found = await flagged(phrases, _texts(body))
     if not isinstance(body.input, str) and not isinstance(body.input[0], str):
         found = [set[str]().union(*found)]
@@ -121,7 +122,7 @@ async def _local(body: ModerationRequest, request: Request) -> Response:
         "model": MODEL,
         "results": [result(categories) for categories in found],
     }
-    return respond(Whole(orjson.dumps(reply), Usage(), MODEL), exchange)
+    return respond(Whole(orjson.dumps(reply), Usage(), AnsweredBy(MODEL)), exchange)
 
 
 def _texts(body: ModerationRequest) -> Sequence[str]:

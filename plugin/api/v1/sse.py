@@ -3,10 +3,10 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 
-import orjson
 from fastapi.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from plugin.api.doors import GPT
 from plugin.api.errors.handlers import problem
 from plugin.api.leaving import close
 from plugin.api.middleware import BROKEN_OFF, CALLER_LEFT, Exchange
@@ -63,7 +63,7 @@ class EventStream(Response):
             raise
         else:
             if not pump.done():
-                self._exchange.notes["ended"] = CALLER_LEFT
+                self._exchange.record.ended = CALLER_LEFT
             await _stopped(pump)
         finally:
             gone.cancel()
@@ -125,13 +125,13 @@ class EventStream(Response):
             await send({"type": "http.response.start", "status": 200, "headers": headers})
 
     async def _last_words(self, error: Exception, send: Send) -> None:
-        self._exchange.notes["ended"] = BROKEN_OFF
+        self._exchange.record.ended = BROKEN_OFF
         if not self._begun:
             return
         answer = problem(error, None, self._exchange.request_id)
         self._exchange.failed(answer, "broke off")
         begin = b"" if self._between_events else b"\n\n"
-        event = begin + b"data: " + orjson.dumps(answer.openai_body()) + b"\n\n"
+        event = begin + GPT.error_event(answer)
         await self._end(event, send)
 
     async def _end(self, piece: bytes, send: Send) -> None:

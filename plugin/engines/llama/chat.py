@@ -16,10 +16,11 @@ from plugin.engines.llama.link import Link
 from plugin.engines.llama.refusals import BrokenOff
 from plugin.engines.llama.structured import structured
 from plugin.engines.llama.tool_calling.calls import ToolCaller
+from plugin.messages import AnsweredBy
 
 
 async def chat(
-    link: Link, tools: ToolCaller, ask: Ask, fingerprint: str, answered_by: str
+    link: Link, tools: ToolCaller, ask: Ask, fingerprint: str, answered_by: AnsweredBy
 ) -> Whole | Events:
     """Answer `chat/completions`."""
     asks = read_chat(ask)

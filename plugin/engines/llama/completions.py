@@ -17,12 +17,14 @@ from plugin.engines.llama.decoded import deltas
 from plugin.engines.llama.link import Link
 from plugin.engines.llama.prompt_scores import prompt_scores
 from plugin.engines.llama.refusals import BrokenOff, too_long
-from plugin.messages import Usage
+from plugin.messages import AnsweredBy, Usage
 
 _PATH = "/v1/completions"
 
 
-async def complete(link: Link, ask: Ask, fingerprint: str, answered_by: str) -> Whole | Events:
+async def complete(
+    link: Link, ask: Ask, fingerprint: str, answered_by: AnsweredBy
+) -> Whole | Events:
     """Answer `completions`."""
     prompts = read_completion(ask)
     asks = [each for texts in prompts for each in texts]

@@ -11,6 +11,7 @@ from plugin.engines.llama.link import Link
 from plugin.engines.llama.tool_calling.calls import ToolCaller
 from plugin.engines.llama.vectors import CONTEXT, embed
 from plugin.errors import InvalidRequest, NotOffered
+from plugin.messages import AnsweredBy
 
 TEXT_MODEL = "smollm2-135m-instruct"
 VECTOR_MODEL = "all-minilm-l6-v2"
@@ -61,7 +62,7 @@ class Llama:
         """Carry out a request; raises as `Engine` says."""
         self._check(ask)
         link = CallerLink(self._link, ask.caller)
-        answered_by = f"{ask.model}; engine=embedded"
+        answered_by = AnsweredBy(ask.model, "embedded")
         if ask.path == "chat/completions":
             return await chat(link, self._tools.through(link), ask, _FINGERPRINT, answered_by)
         if ask.path == "completions":

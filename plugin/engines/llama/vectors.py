@@ -12,7 +12,7 @@ from plugin.engines.engine import Ask, Whole
 from plugin.engines.llama.link import Link
 from plugin.engines.llama.token_ids import Prompt, are_token_ids, check_known
 from plugin.errors import ContextLengthExceeded, InvalidRequest
-from plugin.messages import Usage
+from plugin.messages import AnsweredBy, Usage
 
 Input = TypeVar("Input", bound=Prompt)
 
@@ -27,7 +27,7 @@ _INPUTS, _CHARACTERS = 64, 1024
 so that callers take turns."""
 
 
-async def embed(link: Link, ask: Ask, answered_by: str) -> Whole:
+async def embed(link: Link, ask: Ask, answered_by: AnsweredBy) -> Whole:
     """Answer `embeddings`."""
     body = ask.body
     inputs = _inputs(body["input"])

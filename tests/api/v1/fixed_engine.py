@@ -8,7 +8,7 @@ import orjson
 
 from plugin.engines.catalog import Catalog, Kind, Model
 from plugin.engines.engine import Ask, Events, Whole
-from plugin.messages import Usage
+from plugin.messages import AnsweredBy, Usage
 from tests.inside import inside
 
 
@@ -22,7 +22,7 @@ class Fixed:
     async def answer(self, ask: Ask) -> Whole | Events:
         """See `Engine`."""
         self.asked.append(ask)
-        return Whole(orjson.dumps(self.reply), Usage(), f"{ask.model} (fixed)")
+        return Whole(orjson.dumps(self.reply), Usage(), AnsweredBy(f"{ask.model} (fixed)"))
 
 
 def serve(service: Any, engine: Fixed, *models: tuple[str, Kind], **aliases: str) -> None:

@@ -12,7 +12,7 @@ from plugin.api.leaving import while_there
 from plugin.api.v1 import sse
 from plugin.engines.engine import Ask, Events, Whole
 from plugin.engines.scripted import Scripted, breaking_off
-from plugin.messages import Usage
+from plugin.messages import AnsweredBy, Usage
 from tests.api.v1.scripted_doors import Doors
 from tests.openai_schema import assert_reply, assert_stream
 
@@ -34,13 +34,13 @@ class Slow:
     async def answer(self, ask: Ask) -> Whole | Events:
         self.asked.set()
         if ask.stream:
-            return Events(self._events(), "slow", self.usage)
+            return Events(self._events(), AnsweredBy("slow"), self.usage)
         try:
             await self.go_on.wait()
         except asyncio.CancelledError:
             self.stopped = "before the answer"
             raise
-        return Whole(b"{}", self.usage, "slow")
+        return Whole(b"{}", self.usage, AnsweredBy("slow"))
 
     async def _events(self) -> AsyncIterator[bytes]:
         try:
@@ -193,7 +193,7 @@ async def test_a_stream_that_begins_as_the_caller_leaves_is_stopped() -> None:
             except asyncio.CancelledError:
                 pieces = self._events()
                 await anext(pieces)
-                return Events(pieces, "slow", self.usage)
+                return Events(pieces, AnsweredBy("slow"), self.usage)
             return await super().answer(ask)
 
     engine = Stubborn(b"data: 1\n\n")

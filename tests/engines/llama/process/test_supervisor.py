@@ -181,7 +181,9 @@ def test_several_workers_have_one_engine_which_stops_with_them(
         state = reaches(states, "ready")
         children = Path(f"/proc/{service.process.pid}/task").glob("*/children")
         pids = [pid for file in children for pid in file.read_text().split()]
-        engines = [p for p in pids if b"llama.process.server" in Path(f"/proc/{p}/cmdline").read_bytes()]
+        engines = [
+            p for p in pids if b"llama.process.server" in Path(f"/proc/{p}/cmdline").read_bytes()
+        ]
         assert engines == [str(state.pid)]
         assert service.stop() == 0
     assert not lives(state.pid)
