@@ -14,6 +14,9 @@ from collections.abc import Callable, Sequence
 from hashlib import blake2b
 from pathlib import Path
 
+from plugin.storage.boot import boot as _boot
+from plugin.storage.boot import uptime as _uptime
+
 SLOTS = 128
 """Time buckets of a window."""
 
@@ -262,19 +265,3 @@ def _provide(file: int, size: int) -> None:
     """Have the disk keep the room: where it is full, touching a hole of the map is death."""
     if hasattr(os, "posix_fallocate"):
         os.posix_fallocate(file, 0, size)
-
-
-# counts on while the machine sleeps, where the system can tell
-_UPTIME = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
-
-
-def _uptime() -> float:
-    return time.clock_gettime(_UPTIME)
-
-
-def _boot() -> bytes:
-    try:
-        text = Path("/proc/sys/kernel/random/boot_id").read_bytes()
-    except OSError:
-        text = str(round(time.time() - _uptime(), -1)).encode()
-    return blake2b(text, digest_size=16).digest()
