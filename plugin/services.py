@@ -64,7 +64,7 @@ from plugin.storage.database import FAILURES, ChangeWatch, Commits, open_blockin
 from plugin.storage.reserve import Reserve
 from plugin.storage.use import Quotas
 from plugin.storage.use import quotas as storage_quotas
-from plugin.storage.worker_lease import Holder
+from plugin.storage.worker_lease import WorkerLease
 from plugin.telemetry import names
 from plugin.telemetry.metrics import Metrics
 from plugin.telemetry.rejections import DIRECTORY, Decisions
@@ -356,7 +356,7 @@ async def _open_embedded(
     stack: AsyncExitStack, settings: Settings, state: StateFile, schemas: Turns
 ) -> list[tuple[Model, Engine]]:
     client = await stack.enter_async_context(GuardedClient(allow_loopback=True))
-    worker = stack.enter_context(closing(Holder(settings.data_dir / "holders")))
+    worker = stack.enter_context(closing(WorkerLease(settings.data_dir / "holders")))
     queues = open_queues(settings.data_dir / QUEUES, worker, settings.engine_slots)
     link = Link(state, client, queues=stack.enter_context(queues))
     engine = Llama(link, SchemaWork(SchemaPool(schemas)))

@@ -9,6 +9,7 @@ import typer
 
 if TYPE_CHECKING:
     from plugin.engines.llama.process.state import EngineState
+    from plugin.settings import Settings
 
 KEY_FILE = "engine-key"
 
@@ -37,14 +38,13 @@ def engine(
     `plugin serve` does this by itself. Alone it serves services that are set up with
     PLUGIN_ENGINE=none and PLUGIN_UPSTREAMS.
     """
-    given = {"threads": threads, "slots": slots, "context": context}
-    os.environ.update(
-        {f"PLUGIN_ENGINE_{k.upper()}": str(v) for k, v in given.items() if v is not None}
-    )
-    _alone(port)
+    from plugin.settings import load
+
+    settings = load(engine_threads=threads, engine_slots=slots, engine_context=context)
+    _alone(port, settings)
 
 
-def _alone(port: int) -> None:
+def _alone(port: int, settings: "Settings") -> None:
     import logging.config
     import signal
     import threading
@@ -55,10 +55,8 @@ def _alone(port: int) -> None:
     from plugin.engines.llama.process.state import FILE
     from plugin.engines.llama.process.supervisor import Supervisor
     from plugin.server.engine import options, settled
-    from plugin.settings import load
     from plugin.telemetry.log_config import log_config
 
-    settings = load()
     logging.config.dictConfig(log_config(settings.log_level))
     key = settings.data_dir / KEY_FILE
     chosen = replace(options(settings, (port, port + 1)), key=_kept_key(key))

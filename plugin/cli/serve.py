@@ -60,32 +60,37 @@ def _listen(
     wants_key: bool = False,
 ) -> None:
     """Check everything, and serve until a signal; a clean stop returns."""
-    given = {"PLUGIN_HOST": host, "PLUGIN_PORT": port, "PLUGIN_WORKERS": workers}
-    # What a command was given stays, whatever `.env` says later.
-    os.environ.update({name: str(value) for name, value in given.items() if value is not None})
     from plugin.server.signals import Signals
     from plugin.server.worker_process import WorkerProcess
+    from plugin.settings import load
 
+    # The options of the command stay in force at each reload.
+    read = partial(load, host=host, port=port, workers=workers)
     signals = Signals()
     with signals.caught():
         # It imports the application while we read the settings.
         first = WorkerProcess()
         try:
-            _serve(signals, first, announce, wants_key=wants_key)
+            _serve(signals, first, read, announce, wants_key=wants_key)
         finally:
             first.kill()
 
 
 def _serve(
-    signals: "Signals", first: "WorkerProcess", announce: "Announce", *, wants_key: bool
+    signals: "Signals",
+    first: "WorkerProcess",
+    read: "Callable[[], Settings]",
+    announce: "Announce",
+    *,
+    wants_key: bool,
 ) -> None:
     import threading
 
     from plugin.server.listener import listen
     from plugin.server.service import Service
-    from plugin.settings import load, unknown_names
+    from plugin.settings import unknown_names
 
-    asked = load()
+    asked = read()
     for line in unknown_names(os.environ):
         typer.echo(f"warning: {line}", err=True)
     with listen(asked.host, asked.port, asked.data_dir, signals.wake) as listener:
@@ -98,7 +103,7 @@ def _serve(
                 daemon=True,
             ).start()
 
-        Service(listener, settings, asked, signals).run(first, serving, wants_key=wants_key)
+        Service(listener, settings, asked, read, signals).run(first, serving, wants_key=wants_key)
 
 
 def _when_ready(name: Sequence[Any], announce: Callable[[bytes], None]) -> None:

@@ -11,8 +11,12 @@ from plugin.contract.schema.validation import definitions_used
 from plugin.contract.source import Source
 
 _CARRIED = (
-    *("additionalProperties", "dependentRequired", "minProperties", "maxProperties"),
-    *("propertyNames", "patternProperties"),
+    "additionalProperties",
+    "dependentRequired",
+    "minProperties",
+    "maxProperties",
+    "propertyNames",
+    "patternProperties",
 )
 """What a flat body says of its object beside properties; it then says it of the arguments."""
 

@@ -27,8 +27,18 @@ _ANY = frozenset({"*/*", "*", "application/*"})
 
 _FREE = frozenset(
     {
-        *("type", "properties", "required", "additionalProperties", "dependentRequired"),
-        *("description", "title", "default", "examples", "deprecated", "readOnly", "writeOnly"),
+        "type",
+        "properties",
+        "required",
+        "additionalProperties",
+        "dependentRequired",
+        "description",
+        "title",
+        "default",
+        "examples",
+        "deprecated",
+        "readOnly",
+        "writeOnly",
     }
 )
 """Keywords of an object that stay true when parameters join its properties."""

@@ -18,8 +18,11 @@ _LISTS = (
 """Keys under which a request, a tool group, a benchmark row or a listing holds its tools."""
 
 _SCHEMAS = (
-    *("parameters", "input_schema", "inputSchema"),
-    *("parametersJsonSchema", "parameters_json_schema"),
+    "parameters",
+    "input_schema",
+    "inputSchema",
+    "parametersJsonSchema",
+    "parameters_json_schema",
 )
 """Keys under which one tool holds the schema of its arguments."""
 

@@ -42,11 +42,11 @@ class Worker(Protocol):
     """A worker, which can tell whether another one lives."""
 
     @property
-    def name(self) -> str:
-        """Its name, at most 32 ASCII characters."""
+    def id(self) -> str:
+        """Its id, at most 32 ASCII characters."""
 
-    def lives(self, name: str) -> bool:
-        """Return whether the worker of that name lives."""
+    def is_alive(self, id_: str) -> bool:
+        """Return whether the worker with that id lives."""
 
 
 @lru_cache(maxsize=4096)
@@ -84,7 +84,7 @@ class SharedPlaces:
     def close(self) -> None:
         """Return what this worker holds, and close the file."""
         with self._locked():
-            if self._name_of(self._row) == self._worker.name:
+            if self._name_of(self._row) == self._worker.id:
                 self._clear(self._row)
         self._closed = True
         self._words.release()
@@ -136,7 +136,7 @@ class SharedPlaces:
         """Return the places of workers that died."""
         with self._locked():
             self._repair()
-            if self._name_of(self._row) != self._worker.name:  # taken for dead
+            if self._name_of(self._row) != self._worker.id:  # taken for dead
                 self._row = self._claim()
 
     @contextmanager
@@ -209,7 +209,7 @@ class SharedPlaces:
     def _repair(self) -> None:
         for row in range(_ROWS):
             name = self._name_of(row)
-            if name and name != self._worker.name and not self._worker.lives(name):
+            if name and name != self._worker.id and not self._worker.is_alive(name):
                 self._clear(row)
 
     def _clear(self, row: int) -> None:
@@ -226,7 +226,7 @@ class SharedPlaces:
         for row in range(_ROWS):
             if not self._name_of(row):
                 begin = 8 * (_ROW_AT + row * _ROW)
-                name = self._worker.name.encode()[:_NAME]
+                name = self._worker.id.encode()[:_NAME]
                 self._memory[begin : begin + len(name)] = name
                 return row
         raise OverflowError("too many workers")

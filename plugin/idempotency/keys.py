@@ -28,7 +28,7 @@ from plugin.idempotency.write_batches import Batches
 from plugin.pools.threads import Threads
 from plugin.storage.database import FAILURES
 from plugin.storage.use import Quota, quotas
-from plugin.storage.worker_lease import Holder
+from plugin.storage.worker_lease import WorkerLease
 
 log = logging.getLogger(__name__)
 
@@ -92,9 +92,9 @@ class Idempotency:
         spool: Path | None = None,
     ) -> None:
         self.spool = spool
-        self._holder = Holder(directory)
+        self._lease = WorkerLease(directory)
         self._table = KeyTable(
-            self._holder.name, self._holder.lives, clock, LIFETIME, most=quota.limit
+            self._lease.id, self._lease.is_alive, clock, LIFETIME, most=quota.limit
         )
         self._batches = Batches(engine, threads)
         self._wait = wait
@@ -118,7 +118,7 @@ class Idempotency:
                 await self._tending
         await self.store()
         await self._batches.close()
-        self._holder.close()
+        self._lease.close()
 
     async def claim(self, name: Name, fingerprint: bytes) -> Claim | Answer:
         """The claim to carry a call out, or the answer that it got before, waited for.
@@ -176,7 +176,7 @@ class Idempotency:
     async def sweep(self) -> None:
         """Remove the keys whose time is over."""
         self._room.clear()
-        self._holder.sweep()
+        self._lease.sweep()
         with suppress(KeysUnavailable):
             while await self._run("", self._table.sweep):
                 pass
@@ -217,7 +217,7 @@ class Idempotency:
     def _be_seen(self) -> None:
         """Others must not take this worker for dead."""
         try:
-            self._holder.tend()
+            self._lease.tend()
         except OSError as error:
             log.warning("idempotency keys cannot be held: %s", error)
             raise KeysUnavailable from None

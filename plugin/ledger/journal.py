@@ -7,11 +7,9 @@ written all the same, it waits in memory and goes to the disk as soon as that ta
 """
 
 import asyncio
-import fcntl
 import logging
 import os
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self
 
@@ -19,6 +17,7 @@ import orjson
 
 from plugin.ledger.entries import Act, Call, Outcome, line_of
 from plugin.ledger.journal_space import STEP, Space
+from plugin.storage.locked_files import made_locked
 
 log = logging.getLogger(__name__)
 
@@ -243,20 +242,9 @@ class Journal:
 
         If it must be `allocated`, it has space for what was promised.
         """
-        self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        path = self._path(part)
-        hidden = path.with_name(f".{path.name}")
-        file = os.open(hidden, _NEW, 0o600)
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        with made_locked(self._path(part), _NEW) as file:
             size = 0 if of is None else _copy(of, file)
             ahead = self._space.allocated(file) if allocated else 0
-            hidden.rename(path)
-        except OSError:
-            os.close(file)
-            with suppress(OSError):
-                hidden.unlink()
-            raise
         self._file = file
         self._space.move(ahead)
         return size

@@ -1,6 +1,5 @@
 """The files of journals: which there are, and whether their workers live."""
 
-import fcntl
 import os
 import time
 from pathlib import Path
@@ -24,15 +23,6 @@ def journals(directory: Path) -> dict[str, list[Path]]:
         if part.isdigit() and name.endswith(".log") and not name.startswith("."):
             found.setdefault(worker, []).append(directory / name)
     return found
-
-
-def is_held(file: int) -> bool:
-    """Return whether a running worker holds this part. If not, no worker can ever hold it again."""
-    try:
-        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    return False
 
 
 def remove_unfinished(directory: Path) -> None:

@@ -18,11 +18,12 @@ from sqlalchemy import delete, select
 
 from plugin.ledger.batch import Batch, ReadByAnother, bury, put
 from plugin.ledger.entries import LONGEST_LINE, Skipped, read_piece, skip
-from plugin.ledger.journal_files import is_held, journals, remove_unfinished
+from plugin.ledger.journal_files import journals, remove_unfinished
 from plugin.ledger.progress import reached, sizes
 from plugin.ledger.tables import ledger_journals, ledger_open
 from plugin.ledger.writer_lock import WriterLock
 from plugin.storage.database import FAILURES, open_for_batches
+from plugin.storage.locked_files import is_locked
 
 log = logging.getLogger(__name__)
 
@@ -180,7 +181,7 @@ class LedgerWriter:
         return over
 
     def _is_dead(self, worker: str, path: Path, file: int) -> bool:
-        if is_held(file):
+        if is_locked(file):
             return False
         # It may have gone on in another part, or put this one back, before it let go.
         newest = journals(self._directory).get(worker, [Path()])[-1]

@@ -68,13 +68,22 @@ class EngineBeside:
 
 
 class Service:
-    """One parent. `asked` are the settings as they were given, before a port was chosen."""
+    """One parent. `asked` are the settings as they were given, before a port was chosen.
+
+    `read` reads them anew at a reload; it raises `CannotRun` for a value that is not allowed.
+    """
 
     def __init__(
-        self, listener: socket.socket, settings: "Settings", asked: "Settings", signals: Signals
+        self,
+        listener: socket.socket,
+        settings: "Settings",
+        asked: "Settings",
+        read: "Callable[[], Settings]",
+        signals: Signals,
     ) -> None:
         self._workers = Workers(listener, settings, signals)
         self._asked = asked
+        self._read_settings = read
         self._engine = EngineBeside()
         self._ledger = LedgerBeside()
         self._standing = Standing(getpid())
@@ -158,9 +167,9 @@ class Service:
 
     def _read(self) -> "Settings":
         """The settings as they are now; raises `CannotRun` for those that are not allowed."""
-        from plugin.settings import PREFIX, load
+        from plugin.settings import PREFIX
 
-        read, now = load(), self._workers.settings
+        read, now = self._read_settings(), self._workers.settings
         for name in FIXED:
             if getattr(read, name) != getattr(self._asked, name):
                 self._log.warning(

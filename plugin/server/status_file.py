@@ -84,13 +84,10 @@ def was_killed(directory: Path) -> bool:
 
 
 def _is_held(directory: Path) -> bool:
-    import fcntl
+    from plugin.storage.locked_files import is_locked
 
     try:
         with (directory / LOCK).open() as lock:
-            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
+            return is_locked(lock.fileno())
     except OSError:
         return False
-    return False

@@ -328,9 +328,12 @@ class Settings(Offer):
         return f"http://{host}:{self.port}"
 
 
-def load() -> Settings:
-    """Read the environment and `.env`; a value that is not allowed is one line that names it."""
-    return _read(Settings)
+def load(**options: Any) -> Settings:
+    """Read the environment and `.env`. `options` of a command come first, unless they are None.
+
+    Raises `CannotRun` with one line that names the setting whose value is not allowed.
+    """
+    return _read(Settings, {name: value for name, value in options.items() if value is not None})
 
 
 def data_dir() -> Path:
@@ -344,10 +347,10 @@ def load_offer() -> Offer:
     return _read(Offer)
 
 
-def _read(kind: type[_Offer]) -> _Offer:
+def _read(kind: type[_Offer], options: Mapping[str, Any] | None = None) -> _Offer:
     try:
         env_file.check()
-        return kind()
+        return kind(**options or {})
     except ValidationError as error:
         raise CannotRun(faults.explain(error, PREFIX, Settings.model_fields, _SECRETS)) from None
     except UnicodeDecodeError:

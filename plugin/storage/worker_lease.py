@@ -1,68 +1,61 @@
-"""Whether the worker that began something still lives: a locked file for each."""
+"""The lease of a worker: an id and a locked file, by which all know whether the worker lives."""
 
-import fcntl
 import os
 from contextlib import suppress
 from pathlib import Path
 
+from plugin.storage.locked_files import is_locked, made_locked
+
 _ENDING = ".lock"
 
 
-class Holder:
-    """One worker's file in `directory`; the system takes its lock away when the worker dies."""
+class WorkerLease:
+    """The lease of this worker, a file in `directory`; it ends when the worker dies."""
 
     def __init__(self, directory: Path) -> None:
-        self.name = f"{os.getpid()}-{os.urandom(6).hex()}"
+        self.id = f"{os.getpid()}-{os.urandom(6).hex()}"
         self._directory = directory
         self._file = self._open()
 
     def tend(self) -> None:
         """Put the file back if somebody took it away. Raises `OSError`."""
         with suppress(OSError):
-            if os.path.samestat(os.fstat(self._file), self._path(self.name).stat()):
+            if os.path.samestat(os.fstat(self._file), self._path(self.id).stat()):
                 return
         lost, self._file = self._file, self._open()
         os.close(lost)
 
-    def lives(self, name: str) -> bool:
-        """Whether the worker of that name lives; one that cannot be asked is taken for alive."""
-        if name == self.name:
+    def is_alive(self, id_: str) -> bool:
+        """Return whether the worker with that id lives; if it cannot be found out, it does."""
+        if id_ == self.id:
             return True
         try:
-            file = os.open(self._path(name), os.O_RDONLY | os.O_CLOEXEC)
+            file = os.open(self._path(id_), os.O_RDONLY | os.O_CLOEXEC)
         except FileNotFoundError:
             return False
         except OSError:
             return True
         try:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            return is_locked(file)
         except OSError:
             return True
-        else:
-            return False
         finally:
             os.close(file)
 
     def sweep(self) -> None:
         """Remove the files of the dead."""
         for path in self._directory.glob(f"[!.]*{_ENDING}"):
-            if not self.lives(path.name.removesuffix(_ENDING)):
+            if not self.is_alive(path.name.removesuffix(_ENDING)):
                 path.unlink(missing_ok=True)
 
     def close(self) -> None:
         """Let go: from now on the worker counts as gone."""
-        self._path(self.name).unlink(missing_ok=True)
+        self._path(self.id).unlink(missing_ok=True)
         os.close(self._file)
 
-    def _path(self, name: str) -> Path:
-        return self._directory / f"{name}{_ENDING}"
+    def _path(self, id_: str) -> Path:
+        return self._directory / f"{id_}{_ENDING}"
 
     def _open(self) -> int:
-        """Make the file, locked from the moment it can be seen."""
-        self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        path = self._path(self.name)
-        hidden = path.with_name(f".{path.name}")
-        file = os.open(hidden, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        hidden.rename(path)
-        return file
+        with made_locked(self._path(self.id)) as file:
+            return file

@@ -14,6 +14,7 @@ from zlib import crc32
 
 import orjson
 
+from plugin.storage.locked_files import is_locked, made_locked
 from plugin.telemetry.samples import Figures
 
 _HEAD = 16
@@ -25,12 +26,9 @@ class FigureFile:
     """The file of one worker."""
 
     def __init__(self, directory: Path) -> None:
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._path = directory / f"{os.getpid()}-{os.urandom(4).hex()}.worker"
-        hidden = self._path.with_suffix(".new")
-        self._file = os.open(hidden, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        fcntl.flock(self._file, fcntl.LOCK_EX)
-        hidden.rename(self._path)
+        with made_locked(self._path) as self._file:
+            pass
         self._last = b""
 
     @property
@@ -60,10 +58,10 @@ def gather(directory: Path) -> tuple[Figures, int]:
     with _alone(directory):
         past = _Past(directory / _PAST)
         sums, alive = Figures(), 0
-        for path in sorted(one for one in directory.glob("*.worker") if one.is_file()):
+        for path in sorted(one for one in directory.glob("[!.]*.worker") if one.is_file()):
             with suppress(FileNotFoundError), _opened(path) as file:
                 figures = _read(file)
-                if _is_held(file):
+                if is_locked(file):
                     sums.add(figures)
                     alive += 1
                 else:
@@ -111,14 +109,6 @@ def _read(file: int) -> Figures:
             if crc32(body) == check:
                 return Figures.read(orjson.loads(body))
     return Figures()  # it has written nothing yet, or died while it wrote
-
-
-def _is_held(file: int) -> bool:
-    try:
-        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    return False
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from plugin.engines.fair_queue import FairQueue
 from plugin.engines.shared_places import SharedPlaces
-from plugin.storage.worker_lease import Holder
+from plugin.storage.worker_lease import WorkerLease
 from tests.engines.test_fair_queue import STEPS, Room, settled
 
 LOOK = 0.002
@@ -26,12 +26,12 @@ class Named:
     """A worker that lives, as do those in `living`."""
 
     def __init__(self, name: str, living: set[str]) -> None:
-        self.name = name
+        self.id = name
         self._living = living
         living.add(name)
 
-    def lives(self, name: str) -> bool:
-        return name in self._living
+    def is_alive(self, id_: str) -> bool:
+        return id_ in self._living
 
 
 def opened(path: Path, name: str, living: set[str], total: int = 5) -> SharedPlaces:
@@ -146,10 +146,10 @@ _KILLED = """
 import sys, time
 from pathlib import Path
 from plugin.engines.shared_places import SharedPlaces
-from plugin.storage.worker_lease import Holder
+from plugin.storage.worker_lease import WorkerLease
 
 directory = Path(sys.argv[1])
-places = SharedPlaces(directory / "text", Holder(directory / "holders"), 5, 4)
+places = SharedPlaces(directory / "text", WorkerLease(directory / "holders"), 5, 4)
 taken = [places.take([(key, time.monotonic_ns())]) for key in "aaaab"]
 print("".join(taken), flush=True)
 time.sleep(600)
@@ -167,7 +167,7 @@ def test_a_killed_worker_keeps_nothing(tmp_path: Path) -> None:
 async def _turns_beside(killed: "subprocess.Popen[bytes]", directory: Path) -> tuple[int, int]:
     """How many of four requests have a place before a worker is killed, and after it."""
     with (
-        closing(Holder(directory / "holders")) as holder,
+        closing(WorkerLease(directory / "holders")) as holder,
         closing(SharedPlaces(directory / "text", holder, 5, 4)) as places,
         closing(FairQueue(places, look=LOOK)) as queue,
     ):

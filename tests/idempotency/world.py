@@ -51,7 +51,7 @@ class World:
 
 def die(worker: Idempotency) -> None:
     """What the system does for a worker that is killed."""
-    os.close(worker._holder._file)
+    os.close(worker._lease._file)
 
 
 @asynccontextmanager

@@ -15,7 +15,8 @@ import pytest
 
 from plugin.ledger.entries import Acted, Entry, Opened, Settled, read_piece
 from plugin.ledger.journal import Journal, note
-from plugin.ledger.journal_files import is_held, journals
+from plugin.ledger.journal_files import journals
+from plugin.storage.locked_files import is_locked
 from tests.ledger.world import NOW, call, outcome
 
 
@@ -96,9 +97,9 @@ def test_only_its_owner_reads_it(journal: Journal, directory: Path) -> None:
 
 def test_a_lock_tells_that_the_worker_lives(journal: Journal, directory: Path) -> None:
     with (directory / "w.000001.log").open("rb") as file:
-        assert is_held(file.fileno())
+        assert is_locked(file.fileno())
         journal.close()
-        assert not is_held(file.fileno())
+        assert not is_locked(file.fileno())
 
 
 def test_a_kill_loses_nothing_that_was_written(directory: Path) -> None:
@@ -119,7 +120,7 @@ def test_a_kill_loses_nothing_that_was_written(directory: Path) -> None:
         *range(1, 51)
     ]
     with (directory / "w.000001.log").open("rb") as file:
-        assert not is_held(file.fileno())
+        assert not is_locked(file.fileno())
 
 
 @pytest.mark.parametrize("free", range(0, 300, 7))
@@ -302,7 +303,7 @@ def test_a_journal_that_was_taken_away_is_put_back(
     journal.opened(call(3))
     assert entries(directory) == [Opened(number, call(number)) for number in range(1, 4)]
     with (directory / "w.000001.log").open("rb") as file:
-        assert is_held(file.fileno())
+        assert is_locked(file.fileno())
     assert len([*directory.iterdir()]) == 1
 
 
@@ -328,7 +329,7 @@ def test_it_goes_on_in_the_next_part(directory: Path) -> None:
         assert [path.name for path in parts][-1] == "w.000004.log"
         for path in parts:
             with path.open("rb") as file:
-                assert is_held(file.fileno()) == (path == parts[-1])
+                assert is_locked(file.fileno()) == (path == parts[-1])
     assert entries(directory) == [Opened(number, call(number)) for number in range(1, 21)]
 
 

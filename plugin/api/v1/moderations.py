@@ -24,7 +24,9 @@ DEFAULT = "omni-moderation-latest"
 _LOCAL_NAMES = frozenset(
     {
         *(MODEL, DEFAULT, "omni-moderation-2024-09-26"),
-        *("text-moderation-latest", "text-moderation-stable", "text-moderation-007"),
+        "text-moderation-latest",
+        "text-moderation-stable",
+        "text-moderation-007",
     }
 )
 """The names that the local phrases answer to, where no engine does."""

@@ -80,19 +80,23 @@ def parser(prog: str, summary: str, options: Sequence[Option]) -> Parser:
         option.add(made)
     common = made.add_argument_group("address and output")
     common.add_argument(
-        *("-k", "--key", "--api-key"),
+        "-k",
+        "--key",
+        "--api-key",
         metavar="KEY",
         help="the key; else OPENAI_API_KEY, ~/.openai/config, or data/first-key of the service "
         "that was started in this directory",
     )
     common.add_argument(
-        *("-b", "--base-url", "--api-base"),
+        "-b",
+        "--base-url",
+        "--api-base",
         metavar="URL",
         help="the address; else OPENAI_BASE_URL, OPENAI_API_BASE, ~/.openai/config, or the service "
         "of this directory (http://127.0.0.1:8000/v1)",
     )
     common.add_argument(
-        *("--timeout",),
+        "--timeout",
         type=_positive,
         default=_SECONDS,
         metavar="SECONDS",

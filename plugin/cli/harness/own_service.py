@@ -19,10 +19,20 @@ if TYPE_CHECKING:
 
 _OF_THE_GATE = frozenset(
     {
-        *("api_keys", "api_key_changes", "alembic_version"),
-        *("document_vectors", "document_vector_changes", "document_filling"),
-        *("ledger", "ledger_head", "ledger_balances", "ledger_open", "ledger_journals"),
-        *("idempotency_keys", "limits", "limit_changes"),
+        "api_keys",
+        "api_key_changes",
+        "alembic_version",
+        "document_vectors",
+        "document_vector_changes",
+        "document_filling",
+        "ledger",
+        "ledger_head",
+        "ledger_balances",
+        "ledger_open",
+        "ledger_journals",
+        "idempotency_keys",
+        "limits",
+        "limit_changes",
     }
 )
 """Tables that every call may touch, whatever its operation does, or that follow in their time."""

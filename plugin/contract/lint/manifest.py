@@ -16,12 +16,25 @@ from plugin.contract.targets import Demand, Limit
 VERSION = "v1"
 
 REQUIRED = (
-    *("schema_version", "name_for_human", "name_for_model", "description_for_human"),
-    *("description_for_model", "auth", "api", "logo_url", "contact_email", "legal_info_url"),
+    "schema_version",
+    "name_for_human",
+    "name_for_model",
+    "description_for_human",
+    "description_for_model",
+    "auth",
+    "api",
+    "logo_url",
+    "contact_email",
+    "legal_info_url",
 )
 TEXTS = (
-    *("name_for_human", "name_for_model", "description_for_human", "description_for_model"),
-    *("logo_url", "contact_email", "legal_info_url"),
+    "name_for_human",
+    "name_for_model",
+    "description_for_human",
+    "description_for_model",
+    "logo_url",
+    "contact_email",
+    "legal_info_url",
 )
 _HTTP_TYPES = ("bearer", "basic")
 _AUTH: Mapping[str, tuple[str, ...]] = {
@@ -29,8 +42,11 @@ _AUTH: Mapping[str, tuple[str, ...]] = {
     "service_http": ("authorization_type",),
     "user_http": ("authorization_type",),
     "oauth": (
-        *("client_url", "scope", "authorization_url"),
-        *("authorization_content_type", "verification_tokens"),
+        "client_url",
+        "scope",
+        "authorization_url",
+        "authorization_content_type",
+        "verification_tokens",
     ),
 }
 """The kinds of authentication, and what each must say."""

@@ -17,10 +17,24 @@ from plugin.contract.schema.validation import resolve
 _LOWER = ("minimum", "exclusiveMinimum", "minLength", "minItems", "minProperties", "minContains")
 _UPPER = ("maximum", "exclusiveMaximum", "maxLength", "maxItems", "maxProperties", "maxContains")
 _RULES = (
-    *("pattern", "format", "multipleOf", "uniqueItems", "contentEncoding", "contentMediaType"),
-    *("not", "if", "then", "else", "contains", "propertyNames"),
-    *("dependentRequired", "dependentSchemas", "prefixItems", "patternProperties"),
-    *("unevaluatedProperties", "unevaluatedItems"),
+    "pattern",
+    "format",
+    "multipleOf",
+    "uniqueItems",
+    "contentEncoding",
+    "contentMediaType",
+    "not",
+    "if",
+    "then",
+    "else",
+    "contains",
+    "propertyNames",
+    "dependentRequired",
+    "dependentSchemas",
+    "prefixItems",
+    "patternProperties",
+    "unevaluatedProperties",
+    "unevaluatedItems",
 )
 _BRANCHES = ("allOf", "anyOf", "oneOf")
 _WORDS = ("title", "description", "examples", "deprecated")

@@ -174,7 +174,8 @@ SCHEMA = frozenset(
             "then",
             "else",
         ),
-        *("unevaluatedItems", "unevaluatedProperties"),
+        "unevaluatedItems",
+        "unevaluatedProperties",
     }
 )
 """Keywords that hold one schema."""
