@@ -7,6 +7,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import orjson
 
@@ -93,7 +94,7 @@ class SharedKeys:
             part.unlink(missing_ok=True)
             raise
 
-    def _answer(self, content: dict[str, object]) -> Answer | None:
+    def _answer(self, content: Any) -> Answer | None:
         asked, age, body = content["asked"], content["age"], content["body"]
         if content["boot"] != self._boot or not isinstance(body, str):
             return None
