@@ -174,7 +174,8 @@ class Settings(Offer):
         default=30.0,
         gt=0,
         le=3600,
-        description="how long no byte of a request body may come, up to 3600 seconds",
+        description="how long no byte of a request may come or of an answer be read, "
+        "up to 3600 seconds",
     )
     idle_seconds: float = Field(
         default=75.0,

@@ -64,7 +64,7 @@ class Reserve:
 
         Raises `OSError` when the disk cannot be asked.
         """
-        if _free(self._directory) < _NEEDED:
+        if self._operators.is_there() and _free(self._directory) < _NEEDED:
             self._operators.release()
 
     def lets_delete(self) -> bool:
@@ -104,9 +104,13 @@ class _Part:
         except FileNotFoundError:
             return self.size
 
+    def is_there(self) -> bool:
+        """Return whether the file exists; before the first start not even its directory does."""
+        return self._path.exists()
+
     def release(self) -> None:
         """Give the space back to the disk."""
-        if self._path.exists():
+        if self.is_there():
             os.truncate(self._path, 0)
 
     def fill(self) -> None:
