@@ -45,7 +45,7 @@ def test_the_sample_is_the_published_description() -> None:
 
 def test_a_right_stream_passes() -> None:
     assert len(assert_stream("/v1/chat/completions", written(ROLE, TEXT, END))) == 3
-    comment = b": still here\n\n"
+    comment = b": keep-alive\n\n"
     assert_stream("/chat/completions", [comment, written(ROLE, END)])
     counted = [{**one, "usage": None} for one in (ROLE, END)]
     with_usage = written(*counted, chunk(None, usage=TOKENS))

@@ -28,7 +28,7 @@ async def while_there(receive: Receive, work: Awaitable[T]) -> T:
     finally:
         presence.end()
     if presence.forgive():  # the work has come to its end in spite of it
-        await _abandon(result)
+        await abandon(result)
         raise ClientDisconnect
     return result
 
@@ -74,8 +74,8 @@ class _Presence:
         self._task.cancel()
 
 
-async def _abandon(result: object) -> None:
-    """Stop an event stream that has begun by now."""
+async def abandon(result: object) -> None:
+    """Stop an event stream that has begun, though its caller has left."""
     pieces: AsyncIterator[bytes] | None = getattr(result, "pieces", None)
     if pieces is not None:
         await close(pieces)

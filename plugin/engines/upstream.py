@@ -11,10 +11,11 @@ from plugin.engines import upstream_errors
 from plugin.engines.engine import JSON, Ask, Events, Whole
 from plugin.engines.fair_queue import FairQueue, LocalPlaces, Place
 from plugin.engines.retries import MOST_PATIENT, RetryBudget, Waits
-from plugin.engines.upstream_answer import Edited, finished, unpacked, whole
+from plugin.engines.upstream_answer import Edited, finished, unpacked, whole, written_tokens
 from plugin.engines.upstream_errors import CallFailed
 from plugin.engines.upstream_request import Sending, guessed_tokens, prepare
 from plugin.engines.upstream_stream import Begun, Watch, passed_on
+from plugin.engines.upstream_words import Said, said
 from plugin.errors import SourceUnavailable, UpstreamRefused
 from plugin.messages import AnsweredBy, Usage
 from plugin.outbound.breaker import Breaker
@@ -24,9 +25,11 @@ from plugin.trail import carried, happened
 log = logging.getLogger(__name__)
 
 _SUCCESS = range(200, 300)
-_BAD_REQUEST = 400
+_NOT_UNDERSTOOD = frozenset({400, 422})
 _LARGEST_REFUSAL, _LONGEST_REFUSAL = 65_536, 5.0
 """Bytes and seconds of a refusal that are waited for; its status is known without them."""
+
+_IN_ONE_PIECE = (JSON, "text/html", "application/problem+json")
 
 _EVENTS, _WHOLE = (b"accept", b"text/event-stream"), (b"accept", JSON.encode())
 
@@ -69,6 +72,7 @@ class Upstream:
         self._whole_pace = Pace(address.timeout, address.timeout)
         self._events_pace = Pace(address.timeout)
         self._counts_streams = True
+        self._took_counting = False
 
     def _breaker_changed(self, rest: float) -> None:
         if rest:
@@ -107,10 +111,11 @@ class Upstream:
                 if not again:
                     raise
             except UpstreamRefused as refused:
-                if not self._is_about_counting(refused, sending):
+                if not self._may_be_about_counting(refused, sending):
                     raise
-                self._counts_streams, wait = False, 0.0
-                sending = prepare(ask, count=False)
+                answer = await self._once(ask, prepare(ask, count=False))
+                self._counts_streams = False
+                return answer
             retry += 1
             await self._waits.sleep(wait)
 
@@ -127,11 +132,14 @@ class Upstream:
     def _worthwhile(self, failed: CallFailed, retry: int) -> bool:
         return failed.again and retry < self._address.retries
 
-    def _is_about_counting(self, refused: UpstreamRefused, sending: Sending) -> bool:
-        """Whether an old server does not know the one thing that we added."""
-        status = refused.answered[0]
-        said = f"{refused.param} {refused.detail}"
-        return sending.adds_usage and status == _BAD_REQUEST and "stream_options" in said
+    def _may_be_about_counting(self, refused: UpstreamRefused, sending: Sending) -> bool:
+        """Whether an upstream may refuse the one thing that we added.
+
+        It says so, or it has never taken it yet: then one try without it tells.
+        """
+        if not sending.adds_usage or refused.answered[0] not in _NOT_UNDERSTOOD:
+            return False
+        return not self._took_counting or "stream_options" in f"{refused.param} {refused.detail}"
 
     async def _once(self, ask: Ask, sending: Sending) -> Whole | Events:
         place = self._queue.place(ask.caller)
@@ -154,23 +162,27 @@ class Upstream:
             async with self._open(ask, sending) as answer:
                 await self._check(answer, watch)
                 body = await whole(self._pieces(answer), self.name)
-            body = finished(body, ask.requested, usage, self.name)
+            body = finished(body, ask, usage, self.name)
+        _estimate(ask, body, usage)
         watch.succeeded()
         return Whole(body, usage, self._answered_by(ask))
 
     async def _events(self, ask: Ask, sending: Sending, place: Place) -> Events:
         usage = Usage()
-        edited = Edited(ask.requested, usage, self.name, drops_usage=sending.adds_usage)
+        edited = Edited(ask, usage, self.name, drops_usage=sending.adds_usage)
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(place)
             watch = self._watch()
             with watch.over():
                 answer = await stack.enter_async_context(self._open(ask, sending))
                 await self._check(answer, watch)
-                _expect_events(answer, self.name)
+                kind = _header(answer, b"content-type").lower()
+                if kind.startswith(_IN_ONE_PIECE):
+                    raise _in_one_piece(self.name, kind, await self._said(answer))
             stack.callback(_count_the_rest, ask, edited, usage)
-            begun = Begun(passed_on(self._pieces(answer), edited, stack.pop_all(), watch))
+            begun = Begun(passed_on(self._pieces(answer), edited, stack.pop_all(), watch), edited)
         await begun.wait()
+        self._took_counting = self._took_counting or sending.adds_usage
         return Events(begun, self._answered_by(ask), usage)
 
     async def _check(self, answer: Streamed, watch: Watch) -> None:
@@ -201,20 +213,21 @@ class Upstream:
         return unpacked(answer.pieces, packed, self.name) if packed else answer.pieces
 
     async def _refusal(self, answer: Streamed) -> Exception:
-        said = bytearray()
-        with suppress(SourceUnavailable, CallFailed, TimeoutError):
-            async with asyncio.timeout(_LONGEST_REFUSAL):
-                async for piece in self._pieces(answer):
-                    said += piece
-                    if len(said) > _LARGEST_REFUSAL:
-                        break
-        body = bytes(said)
-        if self._address.key is not None:  # some servers repeat what they were sent
-            body = body.replace(self._address.key.encode(), b"[key]")
         headers = {
             name.decode("latin-1").lower(): text.decode("latin-1") for name, text in answer.headers
         }
-        return upstream_errors.refusal(self.name, answer.status, headers, body)
+        return upstream_errors.refusal(self.name, answer.status, headers, await self._said(answer))
+
+    async def _said(self, answer: Streamed) -> Said:
+        """What stands in a body that is no result, as far as it comes soon."""
+        body = bytearray()
+        with suppress(SourceUnavailable, CallFailed, TimeoutError):
+            async with asyncio.timeout(_LONGEST_REFUSAL):
+                async for piece in self._pieces(answer):
+                    body += piece
+                    if len(body) > _LARGEST_REFUSAL:
+                        break
+        return said(bytes(body), self._address.key)
 
     def _answered_by(self, ask: Ask) -> AnsweredBy:
         return AnsweredBy(ask.model, self.name)
@@ -224,7 +237,7 @@ def _count_the_rest(ask: Ask, edited: Edited, usage: Usage) -> None:
     """The end of a stream whose upstream did not get to say what it took."""
     if edited.counts_itself:
         usage.prompt_tokens = usage.prompt_tokens or guessed_tokens(ask.body)
-        happened("tokens counted here", of="what was passed on; the prompt by its length")
+        happened("tokens estimated", of="what was passed on; the prompt by its length")
 
 
 def _headers(key: str | None) -> tuple[tuple[bytes, bytes], ...]:
@@ -237,7 +250,20 @@ def _header(answer: Streamed, wanted: bytes) -> str:
     return next(found, b"").decode("latin-1").strip()
 
 
-def _expect_events(answer: Streamed, name: str) -> None:
-    if _header(answer, b"content-type").lower().startswith(JSON):
-        text = f"The upstream {name} answers in one piece where a stream was asked for."
-        raise CallFailed(UpstreamRefused(f"{text} Ask without `stream`.", status=502))
+def _in_one_piece(name: str, content_type: str, told: Said) -> CallFailed:
+    """No event stream, though one was asked for: an error in its place, a page, or an answer."""
+    if told.is_known and told.in_words:
+        return upstream_errors.told_in_passing(name, told)
+    if not content_type.startswith(JSON):
+        return upstream_errors.no_events(name, told)
+    text = f"The upstream {name} answers in one piece where a stream was asked for."
+    return CallFailed(UpstreamRefused(f"{text} Ask without `stream`.", status=502))
+
+
+def _estimate(ask: Ask, body: bytes, usage: Usage) -> None:
+    """Count here what an upstream does not count: limits and budgets hold for it as well."""
+    if usage.prompt_tokens or usage.completion_tokens or ask.path == "moderations":
+        return
+    usage.prompt_tokens = guessed_tokens(ask.body)
+    usage.completion_tokens = written_tokens(body)
+    happened("tokens estimated", of="prompt and answer, by their length")

@@ -1,41 +1,80 @@
-"""What an upstream answers: unpacked, the model's name made the caller's, its usage found."""
+"""What an upstream answers: unpacked, with the caller's model name; usage and errors found."""
 
 import re
 import zlib
 from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import suppress
+from math import ceil
 from typing import Any
 
 import orjson
 
+from plugin.engines.engine import Ask
 from plugin.engines.json_bytes import object_at, value_starts, with_text
 from plugin.engines.upstream_errors import CallFailed, broken, told_in_passing
+from plugin.engines.upstream_request import choices_asked, guessed_tokens
+from plugin.engines.upstream_words import error_in, said
 from plugin.messages import Usage
 
-_NAMES = frozenset({b"model", b"usage", b"error", b"choices"})
+_RESULTS = {
+    "chat/completions": "choices",
+    "completions": "choices",
+    "edits": "choices",
+    "embeddings": "data",
+    "moderations": "results",
+}
+"""The member that a whole answer has, by path; an error may come in its place."""
+
+_NAMES = frozenset({b"model", b"usage", b"error", b"choices", b"data", b"results", b"object"})
 _LARGEST_BODY = 268_435_456
 _LARGEST_EVENT = 33_554_432
 _PIECE = 1_048_576
 _QUICKLY_PARSED = 65_536
+_MOST = 1e12
 _SPACE = b" \t\r\n"
 
+_END = b"data: [DONE]\n\n"
 _DONE = re.compile(rb"^data: ?\[DONE\]\s*", re.MULTILINE)
 _IMAGE_DONE = re.compile(rb"^event: ?image_\w+\.completed\b", re.MULTILINE)
 _DATA = re.compile(rb"^data: ?(?=\{)", re.MULTILINE)
-_TELLING = re.compile(rb'"(?:usage|error)"\s*:\s*\{')
+_TELLING = re.compile(rb'"(?:usage"\s*:\s*\{|error"\s*:\s*(?!null|false)|object"\s*:\s*"error")')
+_FINISHED = re.compile(rb'"finish_reason"\s*:\s*"')
 _WRITTEN = re.compile(rb'"(?:content|reasoning_content|text|arguments|refusal)"\s*:\s*"(?!")')
 _EVENT = re.compile(rb".+?(?:\n\r?\n|\Z)", re.DOTALL)
 _NOTHING_CHOSEN = re.compile(rb"\[\s*\]")
 
 
-def count(usage: Usage, told: Mapping[str, Any]) -> None:
-    """Take the numbers that an upstream tells into `usage`."""
-    usage.prompt_tokens = _number(told, "prompt_tokens", "input_tokens")
-    usage.completion_tokens = _number(told, "completion_tokens", "output_tokens")
+class _NotAnObjectError(ValueError):
+    """A whole answer is something else than one JSON object."""
+
+
+def count(usage: Usage, told: Mapping[str, Any], ask: Ask) -> None:
+    """Take the numbers that an upstream tells into `usage`; a sum alone is split by the prompt."""
+    tokens_in = _number(told, "prompt_tokens", "input_tokens")
+    tokens_out = _number(told, "completion_tokens", "output_tokens")
+    total = _number(told, "total_tokens")
+    if total > tokens_in + tokens_out:
+        if not tokens_in:
+            tokens_in = total - tokens_out if tokens_out else min(total, guessed_tokens(ask.body))
+        tokens_out = tokens_out or total - tokens_in
+    usage.prompt_tokens, usage.completion_tokens = tokens_in, tokens_out
 
 
 def _number(told: Mapping[str, Any], *names: str) -> int:
-    found = next((told[name] for name in names if name in told), 0)
-    return max(0, found) if isinstance(found, int) else 0
+    found = next((told[name] for name in names if told.get(name) is not None), 0)
+    if isinstance(found, bool) or not isinstance(found, int | float) or not 0 <= found < _MOST:
+        return 0
+    return ceil(found)
+
+
+def written_tokens(body: bytes) -> int:
+    """About how many tokens the texts of a whole answer are, where the upstream does not say."""
+    value = orjson.loads(body)
+    return sum(
+        guessed_tokens(choice.get("message") or choice)
+        for choice in value.get("choices") or ()
+        if isinstance(choice, dict)
+    )
 
 
 async def unpacked(pieces: AsyncIterator[bytes], encoding: str, name: str) -> AsyncIterator[bytes]:
@@ -78,62 +117,85 @@ async def whole(pieces: AsyncIterator[bytes], name: str) -> bytes:
     return b"".join(held)
 
 
-def finished(body: bytes, requested: str, usage: Usage, name: str) -> bytes:
-    """A whole answer for a caller who asked for the model `requested`; fills `usage`.
+def finished(body: bytes, ask: Ask, usage: Usage, name: str) -> bytes:
+    """A whole answer for the caller of `ask`, with the model's name that was asked for.
 
-    Raises `CallFailed` for what is not one whole JSON object, or an error in its place.
+    Fills `usage`. Raises `CallFailed` for what is not one whole result.
     """
     try:
         if len(body) < _QUICKLY_PARSED:
-            says = _parsed(body, usage, name)
-            if says is None or says == requested:
+            says = _parsed(body, ask, usage, name)
+            if says is None or says == ask.requested:
                 return body
-        return _searched(body, requested, usage, name)
+        return _searched(body, ask, usage, name)
     except ValueError as error:
-        raise broken(name, "answered with something that is not a JSON object") from error
+        what = said(body[:_QUICKLY_PARSED]).message
+        answered = "answered with something that is not a JSON object"
+        raise broken(name, f"{answered}: {what}" if what else answered) from error
 
 
-def _parsed(body: bytes, usage: Usage, name: str) -> str | None:
+def _parsed(body: bytes, ask: Ask, usage: Usage, name: str) -> str | None:
     """The model that a small answer names: parsing it is quicker than searching."""
     value = orjson.loads(body)
     if not isinstance(value, dict):
-        raise broken(name, "answered with something that is not a JSON object")
-    error, told, model = value.get("error"), value.get("usage"), value.get("model")
-    if isinstance(error, dict):
-        raise told_in_passing(name, error)
+        raise _NotAnObjectError
+    _check(value, ask, name)
+    told, model = value.get("usage"), value.get("model")
     if isinstance(told, dict):
-        count(usage, told)
+        count(usage, told, ask)
     return model if isinstance(model, str) else None
 
 
-def _searched(body: bytes, requested: str, usage: Usage, name: str) -> bytes:
+def _check(value: Mapping[str, Any], ask: Ask, name: str) -> None:
+    """Raise `CallFailed` for an error, or anything else, in the place of a result."""
+    expected = _RESULTS.get(ask.path)
+    error = error_in(value, expected)
+    if error is not None:
+        raise told_in_passing(name, error)
+    if expected is not None and expected not in value:
+        raise broken(name, f"answered without `{expected}`")
+
+
+def _searched(body: bytes, ask: Ask, usage: Usage, name: str) -> bytes:
     start = len(body) - len(body.lstrip(_SPACE))
     if body[start : start + 1] != b"{":
-        raise ValueError("no object")
+        raise _NotAnObjectError
     starts, end = value_starts(body, _NAMES, start)
     if body[end:].strip(_SPACE):
         raise ValueError("more than one object")
-    _hear(body, starts, usage, name)
+    expected = _RESULTS.get(ask.path)
+    if b"error" in starts or (expected is not None and expected.encode() not in starts):
+        _check(orjson.loads(body), ask, name)
+    _hear(body, starts, ask, usage)
     if b"model" not in starts:
         return body
-    return with_text(body, starts[b"model"], orjson.dumps(requested))
+    return with_text(body, starts[b"model"], orjson.dumps(ask.requested))
 
 
-def _hear(data: bytes, starts: Mapping[bytes, int], usage: Usage, name: str) -> bool:
-    """Take in an object's usage; whether there was any. Raises `CallFailed` for an error."""
-    error = object_at(data, starts[b"error"]) if b"error" in starts else None
-    if error is not None:
-        raise told_in_passing(name, error)
+def _hear(data: bytes, starts: Mapping[bytes, int], ask: Ask, usage: Usage) -> bool:
+    """Take in an object's usage; whether there was any."""
     told = object_at(data, starts[b"usage"]) if b"usage" in starts else None
     if told is not None:
-        count(usage, told)
+        count(usage, told, ask)
     return told is not None
 
 
 def _may_tell(ready: bytes) -> bool:
     # what is rarely there is looked for in the quicker way first
-    named = b'"usage"' in ready or b'"error"' in ready
-    return named and _TELLING.search(ready) is not None
+    if b'"usage"' in ready or b'"error"' in ready:
+        return _TELLING.search(ready) is not None
+    return b'"choices"' not in ready and b"data: {" in ready
+
+
+def _brings(ready: bytes) -> bool:
+    """Whether an event of choices holds more than the beginning of a message."""
+    return (
+        _WRITTEN.search(ready) is not None
+        or b'"tool_calls"' in ready
+        or b'"function_call"' in ready
+        or b'"audio"' in ready
+        or _FINISHED.search(ready) is not None
+    )
 
 
 class Edited:
@@ -145,10 +207,15 @@ class Edited:
 
     `usage` is what the upstream says, as soon as it does. Until then, and where it breaks off or is
     hung up before, each piece of text that was passed on counts as a token: `counts_itself`.
+    `has_content` once something came that a caller would miss.
     """
 
-    def __init__(self, requested: str, usage: Usage, name: str, *, drops_usage: bool) -> None:
-        self._quoted = orjson.dumps(requested)
+    def __init__(self, ask: Ask, usage: Usage, name: str, *, drops_usage: bool) -> None:
+        self._ask = ask
+        self._quoted = orjson.dumps(ask.requested)
+        self._of_choices = _RESULTS.get(ask.path) == "choices"
+        self._finished: set[int] = set()
+        self.has_content = False
         self._usage = usage
         self._name = name
         self._drops_usage = drops_usage
@@ -165,6 +232,10 @@ class Edited:
             return b""
         if self.counts_itself:
             self._usage.completion_tokens += len(_WRITTEN.findall(ready))
+        if b'"finish_reason"' in ready and _FINISHED.search(ready):
+            self._finish(ready)
+        if not self.has_content:
+            self.has_content = not self._of_choices or _brings(ready)
         if b"[DONE]" in ready and (found := _DONE.search(ready)):
             self.done, ready = True, ready[: found.end()]
         elif b".completed" in ready and _IMAGE_DONE.search(ready):
@@ -173,9 +244,33 @@ class Edited:
             return self._edited(ready)
         return ready
 
+    @property
+    def is_complete(self) -> bool:
+        """Whether every choice that was asked for has come to its end."""
+        return len(self._finished) >= choices_asked(self._ask.body)
+
     def end(self) -> bytes:
-        """What can be passed on now that nothing more comes: a last line that was left open."""
-        return self.add(b"\n\n") if _DONE.search(self._held) else b""
+        """What can be passed on now that nothing more comes.
+
+        That is a last line that was left open, and the end mark where the upstream has none, though
+        all choices are there.
+        """
+        ready = self.add(b"\n\n") if self._held else b""
+        if self.done or self.failure is not None or not self.is_complete:
+            return ready
+        self.done = True
+        return ready + _END
+
+    def _finish(self, ready: bytes) -> None:
+        """Note the choices that end in these events."""
+        for event in _EVENT.findall(ready):
+            data = _DATA.search(event)
+            if data is None or not _FINISHED.search(event):
+                continue
+            with suppress(ValueError, KeyError, TypeError, AttributeError):
+                for choice in orjson.loads(event[data.end() :])["choices"]:
+                    if choice.get("finish_reason"):
+                        self._finished.add(choice.get("index", 0))
 
     def _ready(self, piece: bytes) -> bytes:
         if not self._held and piece.endswith(b"\n\n"):
@@ -207,7 +302,9 @@ class Edited:
         if data is None:
             return event
         try:
-            starts, _ = value_starts(event, _NAMES, data.end())
+            starts, end = value_starts(event, _NAMES, data.end())
+            if b"error" in starts or (self._of_choices and b"choices" not in starts):
+                self._judge(orjson.loads(event[data.end() : end]))
             counted = self._hear(event, starts)
         except ValueError:
             return event  # not for us to judge: the caller reads it as it came
@@ -219,10 +316,16 @@ class Edited:
             return renamed
         return event
 
+    def _judge(self, value: Mapping[str, Any]) -> None:
+        """Raise `CallFailed` for an event that tells an error."""
+        error = error_in(value, "choices" if self._of_choices else None)
+        if error is not None:
+            raise told_in_passing(self._name, error)
+
     def _hear(self, event: bytes, starts: Mapping[bytes, int]) -> bool:
         """Whether the event tells the usage; some servers begin with one of nothing."""
         ours = self._usage.completion_tokens
-        counted = _hear(event, starts, self._usage, self._name)
+        counted = _hear(event, starts, self._ask, self._usage)
         if counted and self._usage.completion_tokens:
             self.counts_itself = False
         elif self.counts_itself:

@@ -1,22 +1,42 @@
 """What an upstream answered instead of a result, and what of it is for the caller."""
 
 import math
+import re
 from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
-from typing import Any
 
-import orjson
-
+from plugin.engines.upstream_words import Said
 from plugin.errors import EngineUnavailable, PluginError, UpstreamRefused
 
-_TEXT = 2_000
-_OF_THE_CALLER = frozenset({400, 404, 413, 422})
 _OF_THE_KEY = frozenset({401, 403})
+_OF_THE_CALLER = frozenset({400, 413, 422})
+_NOT_VALID = 422
+
 _REDIRECTS = range(300, 400)
 _SERVER_ERRORS = 500
 _OVERLOADED = frozenset({503, 529})
-_TOO_MANY, _TIMED_OUT, _NOT_VALID = 429, 408, 422
+_UNPAID, _NOT_FOUND, _TIMED_OUT, _TOO_MANY = 402, 404, 408, 429
+_INTERNAL = re.compile(r"server|internal|overload|unavailable|runtime|api_error", re.IGNORECASE)
+"""Kinds of errors that are no fault of the request, whatever the status says."""
+
 _A_YEAR = 31_536_000
+
+_STATUS_OF_KIND = {
+    "invalid_request_error": 400,
+    "BadRequestError": 400,
+    "INVALID_ARGUMENT": 400,
+    "exceed_context_size_error": 400,
+    "authentication_error": 401,
+    "permission_error": 403,
+    "not_found_error": 404,
+    "NotFoundError": 404,
+    "rate_limit_error": 429,
+    "insufficient_quota": 429,
+    "RESOURCE_EXHAUSTED": 429,
+    "overloaded_error": 529,
+    "UNAVAILABLE": 503,
+}
+"""What a kind of error means where the error carries no status."""
 
 
 class CallFailed(Exception):  # noqa: N818 - it says what happened to the call
@@ -79,35 +99,52 @@ def resting(name: str, wait: float) -> CallFailed:
 
 
 def refusal(
-    name: str, status: int, headers: Mapping[str, str], body: bytes
+    name: str, status: int, headers: Mapping[str, str], told: Said
 ) -> PluginError | CallFailed:
     """What a status other than 2xx means; a `PluginError` is the caller's own affair."""
-    said = _said(body)
-    if status in _OF_THE_CALLER:
-        return _callers(name, 400 if status == _NOT_VALID else status, said)
     after = asked_wait(headers)
+    if status in _OF_THE_CALLER and not (told.kind and _INTERNAL.search(told.kind)):
+        return _callers(name, 400 if status == _NOT_VALID else status, told)
     if status == _TOO_MANY:
-        return _too_many(name, said, after)
-    if status >= _SERVER_ERRORS:
-        return _server_error(name, status, after)
+        return _too_many(name, told, after)
     if status == _TIMED_OUT:
-        failed = too_slow(name)
-        return CallFailed(failed.error, again=True, after=after)
-    return CallFailed(UpstreamRefused(_misfit(name, status), status=502))
+        return CallFailed(too_slow(name).error, again=True, after=after)
+    if status >= _SERVER_ERRORS or status in _OF_THE_CALLER:
+        return _server_error(name, status, told, after)
+    return CallFailed(UpstreamRefused(_misfit(name, status, told), status=502, code=told.code))
 
 
-def told_in_passing(name: str, value: Mapping[str, Any]) -> CallFailed:
-    """An error that came in the place of a result, after a status that promised one."""
-    text = value.get("message")
-    message = f"The upstream {name} failed: {text[:_TEXT]}" if isinstance(text, str) else None
+def told_in_passing(name: str, told: Said) -> CallFailed:
+    """An error that came in the place of a result, after a status that promised one.
+
+    The status is the one that the error carries or that its kind means; another address is tried
+    in any case, this one again only where the request is not at fault.
+    """
+    kind = told.kind or "server_error"
+    status = told.status or _STATUS_OF_KIND.get(kind, 502)
+    callers = status in _OF_THE_CALLER and not _INTERNAL.search(kind)
+    if status in _OF_THE_KEY or status in {_UNPAID, _NOT_FOUND}:
+        return CallFailed(UpstreamRefused(_misfit(name, status, told), status=502, code=told.code))
+    if status == _TOO_MANY:
+        return _too_many(name, told, None)
+    if not callers:
+        status = 503 if status in _OVERLOADED else 502
     error = UpstreamRefused(
-        message or f"The upstream {name} failed while it answered; try again.",
-        status=502,
-        kind=_text(value, "type") or "server_error",
-        code=_text(value, "code"),
-        param=_text(value, "param"),
+        f"The upstream {name} {_words(told, 'failed while it answered; try again')}",
+        status=400 if status == _NOT_VALID else status,
+        kind=kind,
+        code=told.code,
+        param=told.param,
     )
-    return CallFailed(error, again=True, of_address=True)
+    return CallFailed(error, again=not callers, of_address=not callers)
+
+
+def no_events(name: str, told: Said) -> CallFailed:
+    """Something else came where an event stream was asked for."""
+    if told.status is not None or told.kind is not None:
+        return told_in_passing(name, told)
+    what = f": {told.message}" if told.in_words else ""
+    return broken(name, f"answered with something else than an event stream{what}")
 
 
 def asked_wait(headers: Mapping[str, str]) -> float | None:
@@ -127,18 +164,24 @@ def asked_wait(headers: Mapping[str, str]) -> float | None:
         return None
 
 
-def _callers(name: str, status: int, said: Mapping[str, Any]) -> UpstreamRefused:
+def _words(told: Said, otherwise: str) -> str:
+    return f"says: {told.message}" if told.in_words else f"{otherwise}."
+
+
+def _callers(name: str, status: int, told: Said) -> UpstreamRefused:
+    marked = f"The upstream {name} {_words(told, 'refused the request without saying why')}"
     return UpstreamRefused(
-        _text(said, "message") or f"The upstream {name} refused the request without saying why.",
+        # Clients look for OpenAI's own words in OpenAI's own form.
+        told.message if told.own_form else marked,
         status=status,
-        kind=_text(said, "type") or "invalid_request_error",
-        code=_text(said, "code"),
-        param=_text(said, "param"),
+        kind=told.kind or "invalid_request_error",
+        code=told.code,
+        param=told.param,
     )
 
 
-def _too_many(name: str, said: Mapping[str, Any], after: float | None) -> CallFailed:
-    code = _text(said, "code") or "rate_limit_exceeded"
+def _too_many(name: str, told: Said, after: float | None) -> CallFailed:
+    code = told.code or "rate_limit_exceeded"
     spent = code == "insufficient_quota"
     text = (
         f"The quota of this service at the upstream {name} is spent; the operator has to raise it."
@@ -146,30 +189,48 @@ def _too_many(name: str, said: Mapping[str, Any], after: float | None) -> CallFa
         else f"The upstream {name} takes no more requests at the moment. Wait and try again."
     )
     error = UpstreamRefused(
-        text,
+        f"{text} It says: {told.message}" if told.in_words else text,
         status=_TOO_MANY,
-        kind=_text(said, "type") or "requests",
+        kind=told.kind or "requests",
         code=code,
         headers=_retry_after(1.0 if after is None else after),
     )
     return CallFailed(error, again=not spent, after=after)
 
 
-def _server_error(name: str, status: int, after: float | None) -> CallFailed:
+def _server_error(name: str, status: int, told: Said, after: float | None) -> CallFailed:
     text = f"The upstream {name} failed (status {status}). The request may be right; try again."
     error = UpstreamRefused(
-        text,
+        f"{text} It says: {told.message}" if told.in_words else text,
         status=503 if status in _OVERLOADED else 502,
+        kind=told.kind or "server_error",
+        code=told.code,
         headers=_retry_after(1.0 if after is None else after),
     )
     return CallFailed(error, again=True, of_address=True, after=after)
 
 
-def _misfit(name: str, status: int) -> str:
+def _misfit(name: str, status: int, told: Said) -> str:
+    text = _configured_wrong(name, status)
+    return f"{text} It says: {told.message}" if told.in_words else text
+
+
+def _configured_wrong(name: str, status: int) -> str:
     if status in _OF_THE_KEY:
         return (
             f"The operator's key for the upstream {name} was refused (status {status}). Your key "
             "is not at fault; tell the operator to look at api_key in PLUGIN_UPSTREAMS."
+        )
+    if status == _UNPAID:
+        return (
+            f"The operator's account at the upstream {name} has to be paid (status {status}). "
+            "Tell the operator, who named it in PLUGIN_UPSTREAMS."
+        )
+    if status == _NOT_FOUND:
+        return (
+            f"The upstream {name} does not know this model or this path (status {status}), though "
+            "the operator listed it. Tell the operator to look at base_url and models in "
+            "PLUGIN_UPSTREAMS."
         )
     if status in _REDIRECTS:
         return (
@@ -184,25 +245,6 @@ def _misfit(name: str, status: int) -> str:
 
 def _retry_after(seconds: float) -> dict[str, str]:
     return {"retry-after": str(max(1, math.ceil(min(seconds, _A_YEAR))))}
-
-
-def _said(body: bytes) -> Mapping[str, Any]:
-    """The error object, in OpenAI's form or in the looser ones that some servers use."""
-    try:
-        value = orjson.loads(body)
-    except ValueError:
-        return {}
-    if not isinstance(value, dict):
-        return {}
-    error = value.get("error") or value.get("detail") or value
-    if isinstance(error, str):
-        return {"message": error}
-    return error if isinstance(error, dict) else {}
-
-
-def _text(said: Mapping[str, Any], name: str) -> str | None:
-    found = said.get(name)
-    return found[:_TEXT] if isinstance(found, str) and found else None
 
 
 def _number(text: str | None) -> float | None:

@@ -13,7 +13,19 @@ from plugin.errors import InvalidRequest
 _COUNTED = frozenset({"chat/completions", "completions"})
 """Endpoints whose streams tell their usage when they are asked to."""
 
-_TEXTS = ("messages", "prompt", "content", "text")
+_TEXTS = (
+    "messages",
+    "prompt",
+    "input",
+    "content",
+    "text",
+    "reasoning_content",
+    "refusal",
+    "tool_calls",
+    "function_call",
+    "function",
+    "arguments",
+)
 _BYTES_OF_A_TOKEN = 4
 
 _BOUNDARY = re.compile(r'boundary="?([^";\s]+)"?', re.IGNORECASE)
@@ -51,6 +63,17 @@ def prepare(ask: Ask, *, count: bool) -> Sending:
             "The request holds a value that JSON cannot carry (half a surrogate pair, or an "
             "integer over 64 bits); send another one."
         ) from error
+
+
+def choices_asked(body: Mapping[str, Any]) -> int:
+    """How many choices a request of `choices` is answered with: `n` for each prompt."""
+    number, prompt = body.get("n") or 1, body.get("prompt")
+    prompts = len(prompt) if isinstance(prompt, list) and not _is_tokens(prompt) else 1
+    return (number if isinstance(number, int) else 1) * max(1, prompts)
+
+
+def _is_tokens(prompt: list[Any]) -> bool:
+    return bool(prompt) and isinstance(prompt[0], int)
 
 
 def guessed_tokens(body: Mapping[str, Any]) -> int:

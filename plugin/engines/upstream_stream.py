@@ -1,18 +1,19 @@
 """A stream of an upstream as our caller's: watched until its end, closed when he leaves."""
 
 import asyncio
+import re
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import AsyncExitStack, contextmanager, suppress
 from dataclasses import dataclass
 
 from plugin.engines.upstream_answer import Edited
-from plugin.engines.upstream_errors import CallFailed, broken, too_slow, unreachable
+from plugin.engines.upstream_errors import CallFailed, broken, no_events, too_slow, unreachable
+from plugin.engines.upstream_words import said
 from plugin.errors import PluginError, SourceUnavailable
 from plugin.outbound.breaker import Breaker
 from plugin.outbound.sessions import SourceTooSlow
 
-_FIRST_EVENT = 5.0
-"""Seconds in which a stream that breaks off at once is still taken for a failed call."""
+_BEGIN = re.compile(rb"\s*(?:\xef\xbb\xbf)?\s*(?:data|event|id|retry|:)")
 
 _AFTERMATH = 0.25
 """Seconds that a connection gets to end by itself after the last event, so that it can be kept."""
@@ -72,7 +73,7 @@ async def passed_on(
     """
     async with stack:
         with watch.over():
-            async for piece in pieces:
+            async for piece in _heard(pieces, edited, watch):
                 ready = edited.add(piece)
                 if edited.done:
                     watch.succeeded()
@@ -91,8 +92,35 @@ async def passed_on(
                     pass
 
 
+async def _heard(
+    pieces: AsyncIterator[bytes], edited: Edited, watch: Watch
+) -> AsyncGenerator[bytes, None]:
+    """The pieces, from the first that holds more than space; raises for what is no event stream.
+
+    A connection that is cut after all choices have come to their end is an end like any other.
+    """
+    begin: bytes | None = b""
+    try:
+        async for piece in pieces:
+            if begin is None:
+                yield piece
+                continue
+            begin += piece
+            if not begin.strip():
+                continue
+            if not _BEGIN.match(begin):
+                raise no_events(watch.name, said(begin))
+            yield begin
+            begin = None
+    except SourceUnavailable:
+        if not edited.is_complete:
+            raise
+
+
 def _last(edited: Edited, watch: Watch) -> bytes:
     ready = edited.end()
+    if edited.failure is not None:
+        raise edited.failure
     if not edited.done:
         raise broken(watch.name, "ended its answer before it was complete")
     watch.succeeded()
@@ -100,19 +128,24 @@ def _last(edited: Edited, watch: Watch) -> bytes:
 
 
 class Begun:
-    """A stream whose first event has come, or was waited for long enough; pieces for the caller."""
+    """A stream whose first content has come; pieces for the caller.
 
-    def __init__(self, rest: AsyncGenerator[bytes, None]) -> None:
+    Events before that, such as the role of the message, are held back: until then the call can
+    still fail, and be made elsewhere, without a trace.
+    """
+
+    def __init__(self, rest: AsyncGenerator[bytes, None], edited: Edited) -> None:
         self._rest = rest
-        self._first: asyncio.Future[bytes] | None = asyncio.ensure_future(anext(rest))
+        self._edited = edited
+        self._held: list[bytes] = []
 
     async def wait(self) -> None:
-        """Wait for the first event for a while; raises `CallFailed` when there is none to come."""
-        assert self._first is not None  # noqa: S101 - nothing was taken yet
+        """Wait for the first content; raises `CallFailed` when there is none to come."""
         try:
-            done, _ = await asyncio.wait({self._first}, timeout=_FIRST_EVENT)
-            if done:
-                self._first.result()
+            while not self._edited.has_content and not self._edited.done:
+                self._held.append(await anext(self._rest))
+        except StopAsyncIteration:
+            return
         except BaseException:
             await self.aclose()
             raise
@@ -121,17 +154,13 @@ class Begun:
         return self
 
     async def __anext__(self) -> bytes:
+        if self._held:
+            return self._held.pop(0)
         try:
-            if self._first is not None:
-                first, self._first = self._first, None
-                return await first
             return await anext(self._rest)
         except CallFailed as failed:
             raise failed.error from failed
 
     async def aclose(self) -> None:
         """Hang up."""
-        if self._first is not None:
-            self._first.cancel()
-            await asyncio.wait({self._first})
         await self._rest.aclose()

@@ -13,8 +13,10 @@ from starlette.requests import ClientDisconnect
 
 from plugin.api.middleware import CALLER_LEFT
 from plugin.api.v1.sse import EventStream
+from plugin.engines.engine import Events
 from plugin.errors import EngineUnavailable, LimitReached, NotFound, Overloaded, SourceUnavailable
 from plugin.idempotency.keys import Idempotency
+from plugin.messages import AnsweredBy
 from plugin.operations import operation
 from tests.conftest import Gate, Reply
 from tests.idempotency.world import world
@@ -65,7 +67,11 @@ class Calls:
     async def events(self, body: Any, request: Request) -> EventStream:
         self.ran.append(body)
         exchange = request.scope["plugin.exchange"]
-        return EventStream(self._events(body), {}, exchange, lambda: None)
+
+        async def begun() -> Events:
+            return Events(self._events(body), AnsweredBy("some"))
+
+        return EventStream(begun(), exchange, lambda _: {}, lambda: None)
 
     async def leaves(self, body: Any, _request: Request) -> None:
         self.ran.append(body)

@@ -99,7 +99,7 @@ async def test_the_name_that_was_asked_for_stands_in_every_event() -> None:
 def test_pieces_may_be_cut_anywhere(requested: str, stream: bytes) -> None:
     def edited(*pieces: bytes) -> tuple[bytes, Usage, bool]:
         usage = Usage()
-        one = Edited(requested, usage, "far", drops_usage=True)
+        one = Edited(ask(requested=requested), usage, "far", drops_usage=True)
         came = [one.add(piece) for piece in pieces]
         assert all(piece.endswith(b"\n") for piece in came if piece), "whole events alone"
         return b"".join(came), usage, one.done
@@ -113,7 +113,7 @@ def test_pieces_may_be_cut_anywhere(requested: str, stream: bytes) -> None:
 
 @given(st.lists(st.binary(max_size=40), max_size=20))
 def test_any_bytes_come_through_as_they_are(pieces: list[bytes]) -> None:
-    one = Edited("small", Usage(), "far", drops_usage=False)
+    one = Edited(ask(), Usage(), "far", drops_usage=False)
     came = b"".join(one.add(piece) for piece in pieces)
     whole = b"".join(pieces)
     assert whole.startswith(came)

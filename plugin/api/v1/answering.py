@@ -56,12 +56,27 @@ async def answer_by(request: Request, body: Mapping[str, Any], work: Work) -> Re
     found = catalog.find(body["model"])
     exchange.record.model = found.requested
     exchange.record.operation = operation_of(request.scope["route"].path)
+    doing = _reserved(exchange, found, body, work)
+    if body.get("stream"):
+        return _streamed(doing, exchange)
     try:
-        result = await while_there(request.receive, _reserved(exchange, found, body, work))
+        result = await while_there(request.receive, doing)
     except ClientDisconnect:
         exchange.record.ended = CALLER_LEFT
         raise
     return respond(result, exchange)
+
+
+def _streamed(doing: Awaitable[Whole | Events], exchange: Exchange) -> Response:
+    """The event stream that an engine answers with, alive from the start of the waiting."""
+    usage = Usage()
+
+    def answered(result: Whole | Events) -> Mapping[str, str]:
+        nonlocal usage
+        usage = result.usage
+        return _answered(result, exchange)
+
+    return EventStream(doing, exchange, answered, lambda: note_usage(exchange, usage))
 
 
 async def _reserved(
@@ -82,12 +97,20 @@ async def _reserved(
 
 def respond(result: Whole | Events, exchange: Exchange) -> Response:
     """The response that carries an engine's answer; the record of the request learns its usage."""
-    exchange.record.answered_by = result.answered_by
-    headers = {ANSWERED_BY: str(result.answered_by)}
     if isinstance(result, Whole):
+        headers = _answered(result, exchange)
         note_usage(exchange, result.usage)
         return Response(result.body, media_type=result.content_type, headers=headers)
-    return EventStream(result.pieces, headers, exchange, lambda: note_usage(exchange, result.usage))
+
+    async def at_once() -> Events:
+        return result
+
+    return _streamed(at_once(), exchange)
+
+
+def _answered(result: Whole | Events, exchange: Exchange) -> dict[str, str]:
+    exchange.record.answered_by = result.answered_by
+    return {ANSWERED_BY: str(result.answered_by)}
 
 
 def note_usage(exchange: Exchange, usage: Usage) -> None:

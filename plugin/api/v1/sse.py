@@ -1,16 +1,17 @@
 """Answers as server-sent events: passed on as they come, an error after the first byte included."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 
 from fastapi.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from plugin.api.doors import GPT
 from plugin.api.errors.handlers import problem
-from plugin.api.leaving import close
+from plugin.api.leaving import abandon, close
 from plugin.api.middleware import BROKEN_OFF, CALLER_LEFT, Exchange
 from plugin.api.waiting import left
+from plugin.engines.engine import Events, Whole
 from plugin.errors import EngineUnavailable
 
 _HEADERS = {
@@ -20,15 +21,17 @@ _HEADERS = {
     "x-accel-buffering": "no",
 }
 _DONE = b"data: [DONE]\n\n"
-_KEEP_ALIVE = b": still here\n\n"
+_KEEP_ALIVE = b": keep-alive\n\n"
 _SILENCE = 15.0
 """Seconds without a byte after which a comment is sent, so that nobody in between hangs up."""
 
 
 class EventStream(Response):
-    """Sends `pieces`; `ended` is called however it ends: whole, broken, or nobody there.
+    """Sends the event stream that `work` ends in; comments keep the connection alive meanwhile.
 
-    That is before the last byte goes out, and once more when nothing is under way any longer.
+    `answered` is given the result before anything of it goes out, and returns headers. `ended` is
+    called however it ends: whole, broken, or nobody there. That is before the last byte goes out,
+    and once more when nothing is under way any longer.
 
     The answer begins with the first piece, or when that takes long: what fails before is raised,
     and can still become an answer of its own. What fails later is told in an event.
@@ -36,19 +39,21 @@ class EventStream(Response):
 
     def __init__(
         self,
-        pieces: AsyncIterator[bytes],
-        headers: Mapping[str, str],
+        work: Awaitable[Whole | Events],
         exchange: Exchange,
+        answered: Callable[[Whole | Events], Mapping[str, str]],
         ended: Callable[[], None],
     ) -> None:
-        super().__init__(headers={**_HEADERS, **headers})
+        super().__init__(headers=_HEADERS)
         del self.headers["content-length"]
-        self._pieces = pieces
+        self._work = work
         self._exchange = exchange
+        self._answered = answered
         self._ended = ended
         self._begun = False
         self._between_events = True
         self._silent = True
+        self._given_up = False
 
     async def __call__(self, _scope: Scope, receive: Receive, send: Send) -> None:
         """Handle a request: send until the end, or until the caller leaves."""
@@ -58,18 +63,22 @@ class EventStream(Response):
             await self._watch(pump, gone, send)
         except asyncio.CancelledError:
             if not pump.done():
-                await _stopped(pump)
+                await self._stop(pump)
                 await self._last_words(_stopping(), send)
             raise
         else:
             if not pump.done():
                 self._exchange.record.ended = CALLER_LEFT
-            await _stopped(pump)
+            await self._stop(pump)
         finally:
             gone.cancel()
             self._ended()
         if not pump.cancelled():
             pump.result()
+
+    async def _stop(self, pump: "asyncio.Future[None]") -> None:
+        self._given_up = True
+        await _stopped(pump)
 
     async def _watch(
         self, pump: "asyncio.Future[None]", gone: "asyncio.Future[None]", send: Send
@@ -86,11 +95,38 @@ class EventStream(Response):
                 await _send(send, _KEEP_ALIVE)
 
     async def _pump(self, send: Send) -> None:
+        try:
+            result = await self._work
+        except Exception as error:
+            if not self._begun:
+                raise
+            await self._last_words(error, send)
+            return
+        self.headers.update(self._answered(result))
+        if self._given_up:  # the engine was done in spite of being cancelled
+            await abandon(result)
+        elif isinstance(result, Whole):
+            await self._in_one_piece(result, send)
+        else:
+            await self._pass_all(result.pieces, send)
+
+    async def _in_one_piece(self, result: Whole, send: Send) -> None:
+        """The engine does not stream: its answer is one, as long as none has begun."""
+        if self._begun:
+            await self._end(b"data: " + result.body.replace(b"\n", b" ") + b"\n\n" + _DONE, send)
+            return
+        self._begun = True
+        self.headers["content-type"] = result.content_type
+        self.headers["content-length"] = str(len(result.body))
+        await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+        await self._end(result.body, send)
+
+    async def _pass_all(self, pieces: AsyncIterator[bytes], send: Send) -> None:
         held = b""
         try:
             while True:
                 try:
-                    piece = await anext(self._pieces)
+                    piece = await anext(pieces)
                 except StopAsyncIteration:
                     break
                 except Exception as error:
@@ -107,7 +143,7 @@ class EventStream(Response):
             await self._begin(send)
             await self._end(held, send)
         finally:
-            await close(self._pieces)
+            await close(pieces)
 
     async def _pass_on(self, piece: bytes, send: Send) -> None:
         if not self._exchange.streaming:

@@ -268,10 +268,10 @@ async def test_silence_is_filled_between_events(monkeypatch: pytest.MonkeyPatch)
     call, task = Doors(engine).begin("POST", CHAT, STREAM)
     await asyncio.sleep(0.1)
     assert call.reply.status == 200
-    assert call.reply.body.startswith(b": still here\n\n")
+    assert call.reply.body.startswith(b": keep-alive\n\n")
     engine.go_on.set()
     await task
-    assert call.reply.body.endswith(b": still here\n\ndata: [DONE]\n\n")
+    assert call.reply.body.endswith(b": keep-alive\n\ndata: [DONE]\n\n")
 
 
 async def test_silence_within_an_event_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
