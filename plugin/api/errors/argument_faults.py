@@ -9,7 +9,6 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from fastapi._compat import ModelField
 from fastapi.routing import RouteContext
 from pydantic import BaseModel
 
@@ -22,6 +21,7 @@ from plugin.api.errors.nearest import (
     parsed,
 )
 from plugin.api.errors.schema_words import follow, in_words
+from plugin.api.fastapi_private import ModelField, adapter_of
 from plugin.errors import ArgumentFault
 
 Schema = Mapping[str, Any]
@@ -240,6 +240,6 @@ def _schema_of(route: RouteContext, place: str) -> Schema:
 
 
 def _json_schema(field: ModelField) -> Schema:
-    adapter = field._type_adapter  # noqa: SLF001 - FastAPI has no public way to a field's schema
+    adapter = adapter_of(field)
     schema: Schema = adapter.json_schema()
     return schema

@@ -4,8 +4,7 @@ import asyncio
 from typing import Any, NoReturn
 
 import httptools
-from uvicorn.config import Config
-from uvicorn.server import ServerState
+from uvicorn import Config
 
 from plugin.api.body_limit import FAULT
 from plugin.errors import PluginError
@@ -27,6 +26,7 @@ from plugin.server.http.limits import (
     with_path,
 )
 from plugin.server.http.requests import Requests
+from plugin.server.http.uvicorn_private import ServerState
 
 NOTHING, HEAD, BODY = range(3)
 """What of a request the connection is in the middle of."""

@@ -3,7 +3,7 @@
 import asyncio
 from typing import Any
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from plugin.server.http.uvicorn_private import HttpToolsProtocol
 
 
 class JoinedWrites(HttpToolsProtocol):
