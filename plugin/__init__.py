@@ -28,6 +28,7 @@ each other (`.importlinter` holds it):
     messages        the vocabulary that crosses rooms
     errors          what can go wrong: status, code, what to do next
     trail           what happened to one request on its way, for the ledger and the traces
+    masking         addresses as they may be shown: without passwords and keys
     exit_codes      exit codes of every command and process
     console         the pages that browsers get: plain HTML, CSS and ES modules
 """

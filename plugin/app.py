@@ -13,7 +13,7 @@ from collections.abc import (
     Mapping,
     Sequence,
 )
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
@@ -52,6 +52,7 @@ from plugin.services import (
     open_telemetry,
 )
 from plugin.settings import Settings, load
+from plugin.storage.reserve import Reserve
 from plugin.telemetry.access_log import AccessLog
 from plugin.telemetry.record import RequestRecord
 from plugin.telemetry.telemetry import Telemetry
@@ -153,13 +154,13 @@ class _Opened:
         return self.services.gate.admit(caller, action, door, request_id)
 
     def _admit_on_full_disk(self, action: str) -> None:
-        """Refuse what stores; what deletes may use the space of operators, for it makes room."""
+        """Refuse what stores; what deletes has space of its own, for it makes room."""
         reserve, stores = self.services.reserve, self._storing.get(action)
         if stores:
             raise NoSpace
         if stores is False:
-            with suppress(OSError):
-                reserve.release()
+            if not _lets_delete(reserve):
+                raise StorageUnavailable(_DISK_FULL)
         elif reserve.is_spent:
             raise StorageUnavailable(_DISK_FULL)
 
@@ -168,6 +169,13 @@ class _Opened:
         if self.access_log is not None:
             self.access_log.write(record.as_json())
         self.telemetry.record(record, exchange.way, admitted=exchange.admitted)
+
+
+def _lets_delete(reserve: Reserve) -> bool:
+    try:
+        return reserve.lets_delete()
+    except OSError:
+        return False
 
 
 def _storing(routers: Iterable[APIRouter]) -> dict[str, bool]:

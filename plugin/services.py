@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable, Collection, Container
 from contextlib import AsyncExitStack, asynccontextmanager, closing, suppress
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Protocol
 
 from sqlalchemy import Engine as SqlEngine
@@ -20,6 +21,7 @@ from plugin.auth.jwt import FixedKey, Issuer, JwtAuth
 from plugin.auth.key_ring import KeyRing, LastUse
 from plugin.auth.keys import CHANGES as KEY_CHANGES
 from plugin.auth.keys import find_secret
+from plugin.auth.shared_keys import SharedKeys
 from plugin.auth.signatures import UnfitKey, read_key
 from plugin.engines.aliases import alias_table
 from plugin.engines.catalog import Catalog, Model
@@ -366,17 +368,18 @@ async def _open_issuers(stack: AsyncExitStack, settings: Settings) -> list[Issue
     fixed = fixed_keys(settings)
     issuers: list[Issuer] = []
     for given in settings.jwt_issuers:
-        keys = fixed.get(given.issuer) or await _published(stack, given)
+        keys = fixed.get(given.issuer) or await _published(stack, given, settings.data_dir)
         issuers.append(Issuer(given.issuer, given.audience, given.algorithm, keys))
     return issuers
 
 
-async def _published(stack: AsyncExitStack, given: JwtIssuer) -> Jwks:
+async def _published(stack: AsyncExitStack, given: JwtIssuer, directory: Path) -> Jwks:
     url = str(given.jwks_url)
+    shared = SharedKeys.of(directory, given.issuer, given.algorithm, url)
     client = await stack.enter_async_context(GuardedClient(trusted=(url,), limits=_TO_ISSUERS))
     # Not followed: where the keys lie is for the settings to say, and for nobody else.
     fetch = partial(client.request, "GET", url, follow=False)
-    keys = Jwks(given.issuer, given.algorithm, fetch, time.monotonic)
+    keys = Jwks(given.issuer, given.algorithm, fetch, time.monotonic, shared=shared)
     stack.push_async_callback(keys.close)
     keys.start()
     return keys

@@ -7,6 +7,8 @@ import pytest
 from plugin import operations
 from plugin.errors import CannotRun
 from plugin.settings import BUILT_IN, Settings, data_dir, load, unknown_names
+from plugin.settings.env_file import values
+from plugin.settings.notices import warnings, without_effect
 
 
 @pytest.fixture(autouse=True)
@@ -297,3 +299,87 @@ def test_the_data_directory_is_known_in_spite_of_other_faults(
     assert data_dir() == Path("there")
     monkeypatch.setenv("PLUGIN_DATA_DIR", "elsewhere")
     assert data_dir() == Path("elsewhere")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("PLUGIN_PUBLIC_URL", "https://ann:hunter2@example.com/?a"),
+        ("PLUGIN_PUBLIC_URL", "https://example.com/?key=hunter2"),
+        ("PLUGIN_PUBLIC_URL", "https://ann:hunter2/@example.com"),
+        ("PLUGIN_PUBLIC_URL", "ann:hunter2@example.com"),
+        ("PLUGIN_PUBLIC_URL", "https://example.com/#hunter2"),
+        ("PLUGIN_WEATHER_FORECAST_URL", "ftp://ann:hunter2@example.com"),
+        ("PLUGIN_WEATHER_FORECAST_URL", "https://example.com/v1 ?apikey=hunter2"),
+        ("PLUGIN_WEATHER_GEOCODING_URL", "example.com/v1?apikey=hunter2"),
+        ("PLUGIN_TRACES", "collector?token=hunter2"),
+    ],
+)
+@pytest.mark.parametrize("in_file", [True, False])
+def test_a_refused_address_does_not_show_what_it_holds(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, *, in_file: bool
+) -> None:
+    if in_file:
+        Path(".env").write_text(f'{name}="{value}"\n')
+    else:
+        monkeypatch.setenv(name, value)
+    with pytest.raises(CannotRun) as caught:
+        load()
+    assert caught.value.detail.startswith(name)
+    assert "hunter2" not in caught.value.detail
+
+
+def test_an_address_with_a_user_is_warned_of_and_callers_are_not_told_it() -> None:
+    given = Settings(
+        public_url="https://ann:hunter2@example.com/x/",
+        weather_forecast_url="https://ann:hunter2@example.com",
+        weather_geocoding_url="https://example.com?apikey=hunter2",
+    )
+    assert given.base_url == "https://example.com/x"
+    assert warnings(given, {}) == [
+        "PLUGIN_PUBLIC_URL holds a user name or a password. Callers are not told it. Remove it.",
+        (
+            "PLUGIN_WEATHER_FORECAST_URL holds a user name or a password. Requests are not sent "
+            "with one. Remove it."
+        ),
+    ]
+
+
+def test_an_empty_variable_is_the_default_whatever_the_file_says(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    Path(".env").write_text("PLUGIN_BODY_LIMIT=2048\nPLUGIN_DATA_DIR=there\nPLUGIN_ENGINE=none\n")
+    assert (load().body_limit, str(load().data_dir), str(data_dir())) == (2048, "there", "there")
+    monkeypatch.setenv("PLUGIN_BODY_LIMIT", "")
+    monkeypatch.setenv("plugin_data_dir", "")
+    assert (load().body_limit, str(load().data_dir), str(data_dir())) == (1_048_576, "data", "data")
+    assert load().engine == "none"
+    monkeypatch.setenv("PLUGIN_BODY_LIMIT", "4096")
+    assert load().body_limit == 4096
+
+
+def test_an_empty_variable_is_not_a_fault_of_the_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    Path(".env").write_text("PLUGIN_BODY_LIMIT=lots\n")
+    monkeypatch.setenv("PLUGIN_BODY_LIMIT", "")
+    assert load().body_limit == 1_048_576
+
+
+def test_what_a_reload_does_not_change_is_told() -> None:
+    Path(".env").write_text("PLUGIN_WORKERS=2\nPLUGIN_QUEUE=1\n")
+    asked, before = Settings(workers=4), values()
+    assert without_effect(asked, asked, before, {"PLUGIN_QUEUE": "7"}, {"workers"}) == []
+    Path(".env").write_text(
+        "PLUGIN_WORKERS=3\nPLUGIN_QUEUE=2\nPLUGIN_PORT=1\nPLUGIN_ENGINE=none\nOTHER=1\n"
+    )
+    read = Settings(workers=4)
+    assert without_effect(read, asked, before, {"plugin_queue": "7"}, {"workers"}) == [
+        "PLUGIN_PORT has changed. That takes effect after a stop and a start.",
+        (
+            "PLUGIN_QUEUE in .env has no effect, because the service was started with it in its "
+            "environment."
+        ),
+        (
+            "PLUGIN_WORKERS in .env has no effect, because the service was started with the option "
+            "--workers."
+        ),
+    ]

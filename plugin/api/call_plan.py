@@ -6,14 +6,17 @@ from inspect import isasyncgenfunction, iscoroutinefunction, isfunction, isgener
 from typing import Any
 
 from fastapi import params
-from fastapi._compat import ModelField
-from fastapi.datastructures import DefaultPlaceholder
-from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute, RouteContext
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.types import Scope
 
+from plugin.api.fastapi_private import (
+    DefaultPlaceholder,
+    Dependant,
+    ModelField,
+    embeds_body_fields,
+)
 from plugin.pools.threads import Threads
 
 _OK = 200
@@ -95,7 +98,7 @@ def is_plain(route: RouteContext) -> bool:
         and route.status_code not in _WITHOUT_CONTENT
         and route.max_body_size is None
         and (route.body_field is None or reads_json(route))
-        and not route._embed_body_fields  # noqa: SLF001 - FastAPI has no public name for it
+        and not embeds_body_fields(route)
         and _calls_plainly(route.dependant)
         and all(_looks_only_at_the_request(one) for one in route.dependant.dependencies)
     )

@@ -11,12 +11,8 @@ two against each other.
 from collections.abc import Awaitable
 from typing import Any
 
-from fastapi._compat import ModelField
-from fastapi.dependencies.models import Dependant
-from fastapi.dependencies.utils import request_params_to_args
 from fastapi.encoders import jsonable_encoder
 from fastapi.exceptions import RequestValidationError, ResponseValidationError
-from fastapi.middleware.asyncexitstack import AsyncExitStackMiddleware
 from fastapi.routing import RouteContext
 from starlette.datastructures import Headers, QueryParams
 from starlette.requests import Request
@@ -25,6 +21,12 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from plugin.api import json_body
 from plugin.api.call_plan import CallPlan, is_plain, reads_json
+from plugin.api.fastapi_private import (
+    AsyncExitStackMiddleware,
+    Dependant,
+    ModelField,
+    request_params_to_args,
+)
 from plugin.api.query_names import QueryNames
 from plugin.operations import access_of
 from plugin.pools.opening import Pools

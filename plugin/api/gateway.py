@@ -130,7 +130,7 @@ class Gateway:
         scope["plugin.caller"] = caller
         exchange.caller_id = caller.id
         _permit(caller, access.scope)
-        if self._admit is None:
+        if self._admit is None or not access.metered:
             return receive
         found = self._admit(caller, access.action, exchange.door.name, exchange.request_id)
         if isinstance(found, Admission):

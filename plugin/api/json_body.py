@@ -3,12 +3,12 @@
 import json
 from typing import Any
 
-from fastapi._compat import ModelField, get_missing_field_error
 from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 from starlette.requests import ClientDisconnect
 from starlette.types import Message, Receive, Scope
 
+from plugin.api.fastapi_private import ModelField, adapter_of, get_missing_field_error
 from plugin.errors import InvalidArguments, PluginError, UnsupportedMediaType
 
 _JSON = b"application/json"
@@ -42,7 +42,7 @@ def validate(field: ModelField, content: bytes, scope: Scope) -> tuple[Any, list
         return field.validate(field.get_default(), {}, loc=("body",))
     require_json(scope)
     try:
-        return field._type_adapter.validate_json(content), []  # noqa: SLF001 - from bytes, without a dictionary between
+        return adapter_of(field).validate_json(content), []  # without a dictionary between
     except (ValidationError, PluginError) as error:
         # A body that only some engines refuse is judged when the engine is known.
         postponed = getattr(field.field_info.annotation, "postponed", None)

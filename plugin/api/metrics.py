@@ -10,7 +10,7 @@ router = APIRouter(include_in_schema=False)
 
 
 @router.get("/metrics", operation_id="read_metrics")
-@operation(scope="metrics:read")
+@operation(scope="metrics:read", metered=False)
 async def read_metrics(request: Request) -> Response:
     """Read what the service measures, in the formats of Prometheus."""
     telemetry: Telemetry = request.app.state.telemetry

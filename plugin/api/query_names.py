@@ -4,9 +4,10 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import parse_qsl
 
-from fastapi.dependencies.models import Dependant
 from fastapi.routing import RouteContext
 from pydantic import BaseModel
+
+from plugin.api.fastapi_private import Dependant
 
 
 class QueryNames:

@@ -12,6 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+from plugin.auth.shared_keys import Answer, SharedKeys
 from plugin.auth.signatures import SigningKey, UnfitKey, read_jwk
 from plugin.auth.strict_json import NotStrict, read_object
 from plugin.errors import SourceUnavailable
@@ -61,7 +62,9 @@ class KeySet:
 class Jwks:
     """The published keys of one issuer; `fetch` gets the document, and `issuer` names it in logs.
 
-    `clock` is monotonic. Nothing is held before the first answer.
+    `clock` is monotonic. Nothing is held before the first answer. With `shared`, what one worker
+    fetches holds for all of them at once: a key that was withdrawn is gone everywhere, and few
+    fetches serve many workers.
     """
 
     def __init__(
@@ -71,14 +74,16 @@ class Jwks:
         fetch: Callable[[], Awaitable[Fetched]],
         clock: Callable[[], float],
         pace: Pace | None = None,
+        shared: SharedKeys | None = None,
     ) -> None:
         self._issuer = issuer
         self._algorithm = algorithm
         self._fetch = fetch
         self._clock = clock
         self._pace = pace or Pace()
+        self._shared = shared
         self._keys = KeySet({})
-        self._until = -float("inf")
+        self._held_since = self._due = self._until = -float("inf")
         self._asked_at = -float("inf")
         self._failing = False
         self._wanted = asyncio.Event()
@@ -97,6 +102,8 @@ class Jwks:
 
     def find(self, key_id: str | None) -> SigningKey | None:
         """The key of that id, while what is held is in force."""
+        if self._shared is not None:
+            self._adopt(self._shared)
         return self._keys.find(key_id) if self._clock() < self._until else None
 
     def ask(self) -> Callable[[], Awaitable[None]] | None:
@@ -122,18 +129,52 @@ class Jwks:
 
         When they cannot be had, those held stay in force for as long as they may.
         """
+        asked = self._clock()
         try:
             fetched = await self._fetch()
-            keys = _read(fetched, self._issuer, self._algorithm)
+            if fetched.status != _OK:
+                raise SourceUnavailable(f"the answer has the status {fetched.status}, not 200")
+            keys = _read(fetched.body, self._issuer, self._algorithm)
         except (SourceUnavailable, NotStrict) as error:
             self._fail(error)
             return self._pace.retry
         if keys == KeySet({}):
             log.warning("%s publishes no key for %s", self._issuer, self._algorithm)
-        age = self._age(fetched.headers.get("cache-control", ""))
-        self._keys, self._until = keys, self._clock() + age + self._pace.stale
+        answer = Answer(asked, self._age(fetched.headers.get("cache-control", "")), fetched.body)
+        if self._shared is not None:
+            self._adopt(self._shared)  # another worker may have asked later, and was answered first
+        if asked >= self._held_since:
+            self._hold(keys, answer)
+            self._share(answer)
         self._failing = False
-        return age
+        return answer.age
+
+    def _hold(self, keys: KeySet, answer: Answer) -> None:
+        self._keys, self._held_since = keys, answer.asked
+        self._due = answer.asked + answer.age
+        self._until = self._due + self._pace.stale
+
+    def _adopt(self, shared: SharedKeys) -> None:
+        """Go by what another worker fetched, if it asked later than this one."""
+        answer = shared.changed()
+        if answer is None or not self._held_since < answer.asked <= self._clock():
+            return
+        with suppress(NotStrict):
+            keys = _read(answer.body, self._issuer, self._algorithm)
+            self._hold(keys, answer)
+
+    def _share(self, answer: Answer) -> None:
+        if self._shared is None:
+            return
+        try:
+            self._shared.write(answer)
+        except OSError as error:
+            log.warning(
+                "the keys of %s cannot be shared with other workers, which fetch them themselves:"
+                " %s",
+                self._issuer,
+                error.strerror,
+            )
 
     def _age(self, cache_control: str) -> float:
         if _UNCACHED.search(cache_control):
@@ -160,15 +201,22 @@ class Jwks:
                 log.exception("fetching the keys of %s failed", self._issuer)
             finally:
                 self._round.set()
+            await self._rest(pause)
+
+    async def _rest(self, pause: float) -> None:
+        """Wait until someone asks, or it is time; later if another worker fetches meanwhile."""
+        while pause > 0 and not self._wanted.is_set():
+            held_since = self._held_since
             with suppress(TimeoutError):
                 async with asyncio.timeout(pause):
                     await self._wanted.wait()
+            if self._shared is not None:
+                self._adopt(self._shared)
+            pause = 0 if self._held_since == held_since else self._due - self._clock()
 
 
-def _read(fetched: Fetched, issuer: str, algorithm: str) -> KeySet:
-    if fetched.status != _OK:
-        raise SourceUnavailable(f"the answer has the status {fetched.status}, not 200")
-    listed = read_object(fetched.body).get("keys")
+def _read(body: bytes, issuer: str, algorithm: str) -> KeySet:
+    listed = read_object(body).get("keys")
     if not isinstance(listed, list):
         raise NotStrict("jwks", "has no list of keys")
     if len(listed) > _MOST_KEYS:

@@ -144,12 +144,14 @@ def _store(settings: "Settings") -> "Iterator[LimitStore]":
 
 
 def _rows(settings: "Settings", subjects: dict[str, str]) -> list[_Row]:
-    from plugin.gate.limits import EACH, Limits, identity
+    import time
+
+    from plugin.gate.limits import EACH, Limits, identity, month_of
     from plugin.gate.prices import Prices
 
     with _store(settings) as store, _counters(settings) as counters:
         stored = store.list()
-        limits = Limits(stored, Prices(), _month(counters))
+        limits = Limits(stored, Prices(), month_of(time.time()))
         were_set = {identity(limit) for limit in stored}
         rows = []
         for limit in limits.of(subjects) if subjects else limits.all:
@@ -175,14 +177,6 @@ def _counters(settings: "Settings") -> "Iterator[SharedCounters | None]":
         return
     with closing(SharedCounters(path)) as counters:
         yield counters
-
-
-def _month(counters: "SharedCounters | None") -> str:
-    import time
-
-    from plugin.gate.limits import month_of
-
-    return month_of(time.time() if counters is None else counters.now())
 
 
 def _whose(limit: "Limit") -> str:

@@ -36,15 +36,18 @@ def restart(patience: Patience = _PATIENCE) -> None:
 def reload(patience: Patience = _PATIENCE) -> None:
     """Have the running service read its settings again, and replace its workers one by one.
 
-    Settings that are not allowed are refused, and the old ones stay: the exit code is 1 then.
+    Settings that are not allowed are refused, and the old ones stay: the exit code is 1 then. What
+    does not take effect is printed as a warning.
     """
     from plugin.server.signals import RELOAD
 
-    _ask(RELOAD, patience)
+    for line in _ask(RELOAD, patience).notes:
+        typer.echo(f"warning: {line}", err=True)
     typer.echo("reloaded: the settings are read, and every worker is a new one")
 
 
-def _ask(how: signal.Signals, patience: float) -> None:
+def _ask(how: signal.Signals, patience: float) -> "Standing":
+    """Ask the service, and return how it stands when it is done."""
     from plugin.exit_codes import FINDINGS
 
     before = _standing()
@@ -59,6 +62,7 @@ def _ask(how: signal.Signals, patience: float) -> None:
     if now.outcome:
         typer.echo(f"refused: {now.outcome}", err=True)
         raise typer.Exit(FINDINGS)
+    return now
 
 
 def _standing() -> "Standing":

@@ -1,7 +1,7 @@
 """`plugin serve` and `plugin up`: check everything first, then listen until told to stop."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
@@ -65,13 +65,15 @@ def _listen(
     from plugin.settings import load
 
     # The options of the command stay in force at each reload.
-    read = partial(load, host=host, port=port, workers=workers)
+    options = {"host": host, "port": port, "workers": workers}
+    options = {name: value for name, value in options.items() if value is not None}
+    read = partial(load, **options)
     signals = Signals()
     with signals.caught():
         # It imports the application while we read the settings.
         first = WorkerProcess()
         try:
-            _serve(signals, first, read, announce, wants_key=wants_key)
+            _serve(signals, first, read, options, announce, wants_key=wants_key)
         finally:
             first.kill()
 
@@ -80,6 +82,7 @@ def _serve(
     signals: "Signals",
     first: "WorkerProcess",
     read: "Callable[[], Settings]",
+    options: Collection[str],
     announce: "Announce",
     *,
     wants_key: bool,
@@ -87,11 +90,11 @@ def _serve(
     import threading
 
     from plugin.server.listener import listen
-    from plugin.server.service import Service
-    from plugin.settings import unknown_names
+    from plugin.server.service import Given, Service
+    from plugin.settings.notices import warnings
 
     asked = read()
-    for line in unknown_names(os.environ):
+    for line in warnings(asked, os.environ):
         typer.echo(f"warning: {line}", err=True)
     with listen(asked.host, asked.port, asked.data_dir, signals.wake) as listener:
         settings = asked.model_copy(update={"port": listener.getsockname()[1]})
@@ -103,7 +106,8 @@ def _serve(
                 daemon=True,
             ).start()
 
-        Service(listener, settings, asked, read, signals).run(first, serving, wants_key=wants_key)
+        given = Given(asked, read, options)
+        Service(listener, settings, given, signals).run(first, serving, wants_key=wants_key)
 
 
 def _when_ready(name: Sequence[Any], announce: Callable[[bytes], None]) -> None:

@@ -1,8 +1,9 @@
 """What was used, as people read it: a table, and bars that fit the terminal."""
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -16,6 +17,10 @@ _COLOURS = ("cyan", "magenta", "yellow", "green", "blue")
 _OTHERS = "bright_black"
 _EIGHTHS = " ▏▎▍▌▋▊▉"
 _WIDEST = 100
+_SUMS = ("calls", "tokens in", "tokens out", "units")
+_GAP = 2
+_SHORTEST = 8
+"""Cells of a name that are always shown."""
 
 
 def print_usage(found: "Usage", measure: str, console: Console | None = None) -> None:
@@ -25,27 +30,47 @@ def print_usage(found: "Usage", measure: str, console: Console | None = None) ->
         console.print(f"Nothing was called from {found.first} to {found.last}.")
         console.print("`plugin usage --from DATE --to DATE` looks at other days.")
         return
-    console.print(_table(found))
+    width = console.width if console.is_terminal else None
+    table, wide = _table(found, width)
+    before = console.width
+    console.width = max(before, wide)  # or whole columns would be cut off
+    console.print(table)
+    console.width = before
     console.print()
     for line in _chart(found, measure, min(console.width, _WIDEST)):
         console.print(line, no_wrap=True)
 
 
-def _table(found: "Usage") -> Table:
-    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
-    table.add_column("month" if found.monthly else "day", no_wrap=True)
-    for name in found.by:
-        table.add_column(name, no_wrap=True, overflow="ellipsis")
-    for name in ("calls", "tokens in", "tokens out", "units"):
-        table.add_column(name, justify="right", no_wrap=True, min_width=len(name))
+def _table(found: "Usage", width: int | None) -> tuple[Table, int]:
+    """The table, and how wide it is: no more than `width` if names can be shortened to that.
+
+    Numbers are never shortened, and no column is left out.
+    """
+    heads = ["month" if found.monthly else "day", *found.by, *_SUMS]
+    rows = [[line.period, *line.groups[: len(found.by)], *_sums(line)] for line in found.lines]
+    rows.append(["total", *[""] * len(found.by), *_sums(found.total)])
+    widths = [max(map(cell_len, column)) for column in zip(heads, *rows, strict=True)]
+    while width is not None and _whole(widths) > width:
+        spare = {at: widths[at] - max(_SHORTEST, len(name)) for at, name in enumerate(found.by, 1)}
+        longest = max(spare, key=lambda at: spare[at], default=0)
+        if spare.get(longest, 0) <= 0:
+            break
+        widths[longest] -= 1
+    table = Table(box=None, padding=(0, _GAP, 0, 0), pad_edge=False, header_style="bold")
+    for at, name in enumerate(heads):
+        justify: Literal["left", "right"] = "right" if at > len(found.by) else "left"
+        table.add_column(name, justify=justify, no_wrap=True, overflow="ellipsis", width=widths[at])
     before = ""
     for line in found.lines:
         period = "" if line.period == before else line.period
         before = line.period
-        table.add_row(period, *map(Text, line.groups), *_sums(line))
-    empty = [""] * len(found.by)
-    table.add_row("total", *empty, *_sums(found.total), style="bold")
-    return table
+        table.add_row(period, *map(Text, line.groups[: len(found.by)]), *_sums(line))
+    table.add_row(*rows[-1], style="bold")
+    return table, _whole(widths)
+
+
+def _whole(widths: Sequence[int]) -> int:
+    return sum(widths) + _GAP * (len(widths) - 1)
 
 
 def _sums(line: "Line") -> Iterator[str]:

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 from plugin.auth.caller import Caller
 from plugin.errors import LimitReached, StorageUnavailable
@@ -41,7 +41,8 @@ _NOT_COUNTED = (
 class Gate:
     """Lets calls through and settles them, by limits, prices and counts that all workers share.
 
-    Without a `book` nothing is written down, without a `queue` nobody waits.
+    Without a `book` nothing is written down, without a `queue` nobody waits. `clock` is the wall
+    clock: months and the ledger go by it, windows by the clock of the counters.
     """
 
     def __init__(
@@ -51,11 +52,13 @@ class Gate:
         watched: WatchedLimits,
         book: Book | None = None,
         queue: Queue | None = None,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self.counters = counters
         self.prices = prices
         self.book = book
         self.queue = queue
+        self.clock = clock
         self._watched = watched
         self._limits = Limits((), prices, "")
         self._owed: list[tuple[Taken, Sequence[int]]] = []
@@ -67,7 +70,7 @@ class Gate:
         owed, self._owed = self._owed, []
         for taken, actual in owed:
             self.settle(taken, actual)
-        month = month_of(self.counters.now())
+        month = month_of(self.clock())
         if month != self._limits.month:
             self._limits = self._limits.in_month(month)
 
@@ -91,7 +94,7 @@ class Gate:
             raise StorageUnavailable(_NOT_WRITTEN)
         plan = self.limits.at_admission(caller.id, action)
         call = Call(
-            int(time.time() * _MICROSECONDS), request_id, caller.id, caller.name, door, action
+            int(self.clock() * _MICROSECONDS), request_id, caller.id, caller.name, door, action
         )
         found = self.take(plan)
         if isinstance(found, Refusal):
@@ -159,4 +162,4 @@ class Gate:
 
     def _refused(self, plan: Plan, refusal: Refusal) -> LimitReached:
         standing = Standing(plan, [self._level(take) for take in plan.takes])
-        return refused(plan.named(refusal.take), refusal, [standing], self.counters.now())
+        return refused(plan.named(refusal.take), refusal, [standing], self.clock())

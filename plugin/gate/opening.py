@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
 from pathlib import Path
@@ -46,9 +47,9 @@ async def open_gate(
         raise CannotRun(f"PLUGIN_WORKERS: {error} cannot share their counts") from None
     with closing(counters):
         queue = Queue(counters, room) if room.most else None
-        gate = Gate(counters, prices, watched, book, queue)
+        gate = Gate(counters, prices, watched, book, queue, time.time)
         try:
-            seed(counters, gate.limits, database, directory / _SEEDING)
+            seed(counters, gate.limits, database, directory / _SEEDING, gate.clock())
         except FAILURES:
             log.exception("what was used of the limits cannot be read from the ledger")
         looking = asyncio.create_task(_look_after(gate, counters))

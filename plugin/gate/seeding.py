@@ -2,7 +2,7 @@
 
 import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -11,32 +11,39 @@ from sqlalchemy import Engine, func, select
 
 from plugin.gate.counters.protocol import Take
 from plugin.gate.counters.shared import SharedCounters
-from plugin.gate.limits import EACH, Limit, Limits
+from plugin.gate.limits import EACH, Limit, Limits, month_of
 from plugin.ledger.tables import ledger, ledger_balances
 
 _DONE = Take("seeded", "budget", 1)
 _DAY = 86_400
+_EPOCH = date(1970, 1, 1).toordinal()
 _MICROSECONDS = 1_000_000
 _COLUMNS = {"key": "caller_id", "model": "model", "operation": "action"}
 
 
-def seed(counters: SharedCounters, limits: Limits, database: Engine, lock: Path) -> bool:
+def seed(
+    counters: SharedCounters, limits: Limits, database: Engine, lock: Path, now: float
+) -> bool:
     """Charge what the ledger knows, once in the life of the counts' file; gives whether it did.
 
-    Budgets get what was used in their time, windows of a day all of the last 24 hours at once:
-    too early, and never too late. Shorter windows have passed before anybody asks.
+    `now` is in seconds since 1970, by the clock of the ledger. Budgets get what was used in their
+    time: each month its own, as the wall clock may be in the wrong one. Windows of a day get all
+    of the last 24 hours at once: too early, and never too late. Shorter windows have passed before
+    anybody asks.
     """
     held = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(held, fcntl.LOCK_EX)  # the workers start at once, and one of them does it
         if counters.level(_DONE).left == 0:
             return False
+        months = _months(limits.month, database)
         for limit in limits.all:
             if limit.cap is None or limit.measure == "concurrent":
                 continue
-            for subject, used in _used(limit, limits.month, counters.now(), database):
-                take = limits.take(_of(limit, subject))
-                counters.charge(take, used)
+            for month in months if limit.period == "month" else months[:1]:
+                for subject, used in _used(limit, month, now, database):
+                    take = _of(limit, subject).take(month, subject)
+                    counters.charge(take, used)
         counters.charge(_DONE, 1)
         return True
     finally:
@@ -82,12 +89,26 @@ def _when(limit: Limit, columns: Any, month: str, now: float) -> Iterator[Any]:
     match limit.period:
         case "day":
             yield columns.kind == "call"
-            yield columns.time > int((now - _DAY) * _MICROSECONDS)
+            # rows that lie ahead are of a time when the clock was wrong
+            yield columns.time.between(
+                int((now - _DAY) * _MICROSECONDS), int((now + _DAY) * _MICROSECONDS)
+            )
         case "month":
-            yield columns.day >= _first_day(month)
+            first, following = _days_of(month)
+            yield columns.day >= first
+            yield columns.day < following
 
 
-def _first_day(month: str) -> int:
-    """The first day of a month, counted from 1970."""
-    year, number = month.split("-")
-    return date(int(year), int(number), 1).toordinal() - date(1970, 1, 1).toordinal()
+def _months(now: str, database: Engine) -> Sequence[str]:
+    """The month `now`, then the others with a call."""
+    days = select(ledger_balances.c.day).distinct()
+    with database.connect() as connection:
+        used = {month_of(day * _DAY) for day in connection.execute(days).scalars()}
+    return now, *sorted(used - {now})
+
+
+def _days_of(month: str) -> tuple[int, int]:
+    """The first day of a month and that of the following one, counted from 1970."""
+    year, number = map(int, month.split("-"))
+    following = date(year + number // 12, number % 12 + 1, 1)
+    return date(year, number, 1).toordinal() - _EPOCH, following.toordinal() - _EPOCH

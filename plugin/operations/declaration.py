@@ -19,6 +19,7 @@ class Access:
     that calling twice does no more than calling once, `reads` that it changes nothing although its
     method is not GET, `open_world` that the answer comes from
     outside this service. `raises` are the errors that its endpoint raises on its own account.
+    Without `metered` a call meets no limits and has no row in the ledger: a scrape of figures.
     """
 
     action: str
@@ -27,16 +28,18 @@ class Access:
     idempotent: bool = False
     reads: bool = False
     open_world: bool = False
+    metered: bool = True
     raises: tuple[type[PluginError], ...] = ()
 
 
-def operation(
+def operation(  # noqa: PLR0913 - one argument for each thing that is declared
     *,
     scope: str,
     consequential: bool = False,
     idempotent: bool = False,
     reads: bool = False,
     open_world: bool = False,
+    metered: bool = True,
     raises: tuple[type[PluginError], ...] = (),
 ) -> Callable[[Endpoint], Endpoint]:
     """Declare a FastAPI endpoint as an operation; it stands below the route's decorator.
@@ -53,6 +56,7 @@ def operation(
             idempotent=idempotent,
             reads=reads,
             open_world=open_world,
+            metered=metered,
             raises=tuple(raises),
         )
         setattr(endpoint, _MARK, access)

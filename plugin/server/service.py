@@ -1,10 +1,11 @@
 """The service as its parent process: workers, engine, ledger, and what signals ask of them."""
 
 import logging
+import os
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from os import getpid
 from typing import TYPE_CHECKING
 
@@ -16,13 +17,11 @@ from plugin.server.signals import RELOAD, Signals, has_terminal
 from plugin.server.status_file import Standing
 from plugin.server.worker_process import WorkerProcess
 from plugin.server.workers import Workers
+from plugin.settings.env_file import values
 
 if TYPE_CHECKING:
     from plugin.engines.llama.process.supervisor import Options, Supervisor
     from plugin.settings import Settings
-
-FIXED = ("host", "port", "data_dir")
-"""The settings that count for the parent's whole life."""
 
 
 def configure_log(level: str) -> None:
@@ -67,23 +66,32 @@ class EngineBeside:
         self._supervisor = self._options = None
 
 
-class Service:
-    """One parent. `asked` are the settings as they were given, before a port was chosen.
+@dataclass(frozen=True, slots=True)
+class Given:
+    """The settings as a start found them, before a port was chosen, and where they came from.
 
     `read` reads them anew at a reload; it raises `CannotRun` for a value that is not allowed.
+    `options` are the settings that the command line gave, `file` is what `.env` held.
     """
+
+    asked: "Settings"
+    read: "Callable[[], Settings]"
+    options: Collection[str] = ()
+    file: Mapping[str, str] = field(default_factory=values)
+
+
+class Service:
+    """One parent, from its start to its stop."""
 
     def __init__(
         self,
         listener: socket.socket,
         settings: "Settings",
-        asked: "Settings",
-        read: "Callable[[], Settings]",
+        given: Given,
         signals: Signals,
     ) -> None:
         self._workers = Workers(listener, settings, signals)
-        self._asked = asked
-        self._read_settings = read
+        self._given = given
         self._engine = EngineBeside()
         self._ledger = LedgerBeside()
         self._standing = Standing(getpid())
@@ -136,6 +144,7 @@ class Service:
 
     def _round(self, *, reload: bool) -> None:
         self._say(replace(self._standing, begun=self._standing.begun + 1))
+        self._notes: Sequence[str] = ()
         # Those of the last round may still end their answers: no more than twice the workers.
         self._workers.settle(self._workers.settings.drain_seconds)
         try:
@@ -152,7 +161,8 @@ class Service:
             self._log.info("every worker is a new one")
         else:
             self._log.error("the workers stay as they are: %s", problem)
-        self._say(replace(self._standing, ended=self._standing.begun, outcome=problem or ""))
+        begun, notes = self._standing.begun, self._notes if problem is None else ()
+        self._say(replace(self._standing, ended=begun, outcome=problem or "", notes=notes))
 
     def _replace(self, settings: "Settings") -> str | None:
         def accepted() -> None:
@@ -167,14 +177,13 @@ class Service:
 
     def _read(self) -> "Settings":
         """The settings as they are now; raises `CannotRun` for those that are not allowed."""
-        from plugin.settings import PREFIX
+        from plugin.settings.notices import FIXED, warnings, without_effect
 
-        read, now = self._read_settings(), self._workers.settings
-        for name in FIXED:
-            if getattr(read, name) != getattr(self._asked, name):
-                self._log.warning(
-                    "%s%s has changed: that counts after a stop and a start", PREFIX, name.upper()
-                )
+        given, read, now = self._given, self._given.read(), self._workers.settings
+        held = without_effect(read, given.asked, given.file, os.environ, given.options)
+        self._notes = [*held, *warnings(read, os.environ)]
+        for line in self._notes:
+            self._log.warning("%s", line)
         return read.model_copy(update={name: getattr(now, name) for name in FIXED})
 
     def _say(self, standing: Standing) -> None:

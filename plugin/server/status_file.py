@@ -4,9 +4,9 @@ import contextlib
 import json
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import IO
 
@@ -19,13 +19,14 @@ _TRIES, _BETWEEN = 5, 0.02
 class Standing:
     """Which process it is, how many restarts and reloads have begun and ended, how the last did.
 
-    An empty `outcome` is a good one.
+    An empty `outcome` is a good one. `notes` are what the last reload did not change, and why.
     """
 
     pid: int
     begun: int = 0
     ended: int = 0
     outcome: str = ""
+    notes: Sequence[str] = ()
 
 
 @contextmanager
@@ -73,7 +74,8 @@ def read(directory: Path) -> Standing | None:
     if not _is_held(directory):
         return None
     try:
-        return Standing(**json.loads((directory / FILE).read_bytes()))
+        standing = Standing(**json.loads((directory / FILE).read_bytes()))
+        return replace(standing, notes=tuple(standing.notes))
     except (OSError, ValueError, TypeError):
         return None
 

@@ -10,12 +10,12 @@ from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING
 
 import uvicorn
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from plugin.server.drain import Drain, at_once
 from plugin.server.http.acceptor import Acceptor
 from plugin.server.http.protocol import GuardedHttp
 from plugin.server.http.timeouts import Times, Watch, open_files
+from plugin.server.http.uvicorn_private import HttpToolsProtocol
 
 if TYPE_CHECKING:
     from plugin.api.draining import Draining

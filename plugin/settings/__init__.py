@@ -6,13 +6,21 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
+from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
 from pydantic import Field, ValidationError, field_validator
 from pydantic_core import PydanticCustomError
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import (
+    BaseSettings,
+    DotEnvSettingsSource,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
 
 from plugin.errors import CannotRun
+from plugin.masking import without_user
 from plugin.settings import env_file, faults
 from plugin.settings.jwt_issuer import JwtIssuer
 from plugin.settings.price import Price
@@ -58,6 +66,17 @@ def _well_known() -> Path:
     return next(found, _PACKAGE.parent / ".well-known")
 
 
+class _File(DotEnvSettingsSource):
+    """`.env`, but for what the environment empties: an empty variable is the default."""
+
+    def __call__(self) -> dict[str, Any]:
+        emptied = env_file.emptied()
+        found = super().__call__()
+        return {
+            name: value for name, value in found.items() if f"{PREFIX}{name}".upper() not in emptied
+        }
+
+
 class Offer(BaseSettings):
     """Which operations there are: what the contract promises, whatever else is set."""
 
@@ -76,6 +95,19 @@ class Offer(BaseSettings):
         default=BUILT_IN,
         description=f"comma-separated names among {', '.join(BUILT_IN)}, or none",
     )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Return the sources, the first that knows a setting before the others."""
+        file = getattr(dotenv_settings, "env_file", None)  # a caller may have asked for none
+        return init_settings, env_settings, _File(settings_cls, file), file_secret_settings
 
     @field_validator("operations", "built_in", mode="before")
     @classmethod
@@ -142,7 +174,8 @@ class Settings(Offer):
         default=30.0,
         gt=0,
         le=3600,
-        description="how long no byte of a request body may come, up to 3600 seconds",
+        description="how long no byte of a request may come or of an answer be read, "
+        "up to 3600 seconds",
     )
     idle_seconds: float = Field(
         default=75.0,
@@ -277,6 +310,14 @@ class Settings(Offer):
             raise PydanticCustomError(faults.NOT_YET, said, {"scheme": scheme})
         return value
 
+    @field_validator("public_url")
+    @classmethod
+    def _with_host(cls, value: str | None) -> str | None:
+        parts = urlsplit(value or "http://host")
+        if not parts.hostname or parts.port == 0:  # a port that is no number raises
+            raise ValueError(value)
+        return value
+
     @field_validator("trusted_proxies", mode="before")
     @classmethod
     def _split_proxies(cls, value: Any) -> Any:
@@ -320,9 +361,9 @@ class Settings(Offer):
 
     @property
     def base_url(self) -> str:
-        """The address to tell callers, without a slash at its end."""
+        """The address to tell callers, without a user and without a slash at its end."""
         if self.public_url:
-            return self.public_url.rstrip("/")
+            return without_user(self.public_url).rstrip("/")
         host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)  # noqa: S104 - compared, not bound
         host = f"[{host}]" if ":" in host else host
         return f"http://{host}:{self.port}"

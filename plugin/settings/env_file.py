@@ -18,15 +18,28 @@ def check() -> None:
 
 
 def value_of(name: str) -> str | None:
-    """What a setting is given, here or in the file, whatever is wrong with the others."""
-    here = (value for given, value in os.environ.items() if given.upper() == name and value)
-    there = [value for _, key, value, _ in _lines() if key and key.upper() == name and value]
-    return next(here, there[-1] if there else None)
+    """What a setting is given, here or in the file, whatever is wrong with the others.
+
+    An empty variable of the environment is the default, whatever the file says.
+    """
+    here = [value for given, value in os.environ.items() if given.upper() == name]
+    return (here[0] if here else values().get(name)) or None
+
+
+def values() -> dict[str, str]:
+    """What the file says of each name (in upper case) that it gives a value."""
+    last = {key.upper(): value for _, key, value, _ in _lines() if key}
+    return {name: value for name, value in last.items() if value}
+
+
+def emptied() -> set[str]:
+    """The names that the environment gives an empty value: what the file says does not count."""
+    return {name.upper() for name, value in os.environ.items() if not value}
 
 
 def place_of(name: str) -> str:
     """Where the file gives a setting its value, in parentheses; nothing where it does not."""
-    if any(given.upper() == name and value for given, value in os.environ.items()):
+    if any(given.upper() == name for given in os.environ):
         return ""  # the environment goes before the file
     lines = [line for line, key, value, _ in _lines() if key and key.upper() == name and value]
     return f" ({FILE} line {lines[-1]})" if lines else ""

@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
+from plugin.masking import masked_address
 from plugin.settings import env_file
 
 NOT_YET = "not_yet"
@@ -23,7 +24,7 @@ def explain(
     fault = error.errors(include_url=False)[0]
     name = str(fault["loc"][0])
     secret = name in secrets
-    given = "its value" if secret else repr(fault["input"])
+    given = "its value" if secret else repr(_shown(fault["input"]))
     setting = f"{prefix}{name.upper()}"
     wrong = f"{given} is not allowed{_place(fault, secret=secret)}"
     if fault["type"] == NOT_YET:
@@ -37,6 +38,10 @@ def unknown(name: str, prefix: str, known: Iterable[str]) -> str:
     near = difflib.get_close_matches(name[len(prefix) :].lower(), known, n=1)
     meant = f"; did you mean {prefix}{near[0].upper()}?" if near else ""
     return f"{name} is not a setting and is ignored{meant}"
+
+
+def _shown(given: Any) -> Any:
+    return masked_address(given) if isinstance(given, str) else given
 
 
 def _place(fault: Mapping[str, Any], *, secret: bool) -> str:

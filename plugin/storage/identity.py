@@ -13,7 +13,17 @@ from contextlib import suppress
 from pathlib import Path
 from secrets import token_hex
 
-from sqlalchemy import CheckConstraint, Column, Connection, Integer, String, Table, inspect, select
+from sqlalchemy import (
+    CheckConstraint,
+    Column,
+    Connection,
+    Integer,
+    String,
+    Table,
+    func,
+    inspect,
+    select,
+)
 from sqlalchemy import column as column_
 from sqlalchemy import table as table_
 from sqlalchemy.dialects.sqlite import insert
@@ -29,6 +39,8 @@ UPLOADS = "files"
 
 _UPLOAD = "file-"
 _AT_ONCE = 500
+_FEW = 10
+"""One upload of so many may be unknown to a database that has no identity, or one in all."""
 _ONE = re.compile(r"[0-9a-f]{32}")
 
 identities = Table(
@@ -45,12 +57,13 @@ def check(directory: Path, url: str) -> bool:
     """Return whether a data directory and the database of `url` have the same identity.
 
     It changes nothing, and the database may have any schema. Raises `CannotRun` when they have
-    different identities. Where one has none, raises it when the database knows none of the uploads.
+    different identities. Where one has none, raises it when the database does not know the uploads,
+    but for a few: a killed upload leaves a file without a row.
     """
     if not sqlite_path(url).exists():
         uploads = _uploads(directory)
         if uploads:
-            raise _unknown(directory, url, len(uploads))
+            raise _unknown(directory, url, len(uploads), len(uploads))
         return False
     ours = _read(directory)
     engine = open_blocking(url)
@@ -90,8 +103,9 @@ def _is_joined(connection: Connection, directory: Path, url: str, ours: str | No
             raise _different(directory, url, ours, theirs)
         return True
     uploads = _uploads(directory)
-    if uploads and not _knows_any(connection, uploads):
-        raise _unknown(directory, url, len(uploads))
+    unknown = len(uploads) - _count_known(connection, uploads)
+    if unknown == len(uploads) > 0 or unknown > max(1, len(uploads) // _FEW):
+        raise _unknown(directory, url, unknown, len(uploads))
     return False
 
 
@@ -180,16 +194,15 @@ def _uploads(directory: Path) -> list[str]:
     return [name for name in os.listdir(folder) if name.startswith(_UPLOAD)]  # noqa: PTH208 - names
 
 
-def _knows_any(connection: Connection, uploads: Collection[str]) -> bool:
+def _count_known(connection: Connection, uploads: Collection[str]) -> int:
     if not _has(connection, _files.name):
-        return False
-    names = list(uploads)
+        return 0
+    names, found = list(uploads), 0
     for start in range(0, len(names), _AT_ONCE):
         some = names[start : start + _AT_ONCE]
-        known = select(_files.c.id).where(_files.c.id.in_(some)).limit(1)
-        if connection.execute(known).first() is not None:
-            return True
-    return False
+        known = select(func.count()).select_from(_files).where(_files.c.id.in_(some))
+        found += connection.execute(known).scalar_one()
+    return found
 
 
 _WAY_OUT = (
@@ -206,9 +219,9 @@ def _different(directory: Path, url: str, ours: str, theirs: str) -> CannotRun:
     )
 
 
-def _unknown(directory: Path, url: str, uploads: int) -> CannotRun:
-    some = "the uploaded file" if uploads == 1 else f"any of the {uploads} uploaded files"
+def _unknown(directory: Path, url: str, unknown: int, uploads: int) -> CannotRun:
+    some = "the uploaded file" if uploads == 1 else f"{unknown} of the {uploads} uploaded files"
     return CannotRun(
         f"the database {sqlite_path(url)} does not know {some} in {directory / UPLOADS}: it is "
-        f"new, or belongs to another directory. {_WAY_OUT}"
+        f"new, old, or belongs to another directory. {_WAY_OUT}"
     )

@@ -49,6 +49,7 @@ def make_ready(directory: Path, url: str) -> None:
         file.exists() and not os.access(file, os.W_OK)
     ):
         raise _unusable(directory, "it is read-only for this user")
+    _close_to_others(file)
     upgrade(url)
     _close_to_others(file)
 
@@ -81,7 +82,14 @@ def upgrade(url: str) -> None:
             f"{path} has schema {found}, made by a newer version of the plugin (this one knows "
             f"{newest}); update the plugin, or give another PLUGIN_DATA_DIR"
         )
+    _make_private(path)
     _run_patiently(url)
+
+
+def _make_private(path: Path) -> None:
+    """Make a new database empty and for this user alone: SQLite gives its other files that mode."""
+    with contextlib.suppress(OSError):  # it is there already; or SQLite says why it cannot be
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
 
 
 def head() -> str:

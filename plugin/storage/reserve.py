@@ -1,7 +1,8 @@
 """A part of the disk that only operators may use: to revoke a key on a disk that callers filled.
 
 The file `reserve` in the data directory occupies the space. If the disk is full, a command of an
-operator empties the file. The service fills it again when the disk has free space.
+operator empties the file. The service fills it again when the disk has free space. A second,
+smaller file does the same for callers who delete, so that they never use the space of operators.
 """
 
 import asyncio
@@ -13,7 +14,11 @@ from plugin.storage.allocation import allocate
 
 log = logging.getLogger(__name__)
 
-FILE = "reserve"
+FILE, FOR_DELETES = "reserve", "reserve-deletes"
+_SHARE = 8
+"""The part for deletes is so many times smaller than the reserve, and comes on top of it."""
+_A_DELETE = 1024 * 1024
+"""Bytes that a delete may need: pages of the database, and a step of the journal."""
 _NEEDED = 4 * 1024 * 1024
 """Bytes that a command of an operator may need; with less than these free, the file is released."""
 
@@ -26,8 +31,9 @@ class Reserve:
 
     def __init__(self, directory: Path, size: int) -> None:
         self._directory = directory
-        self._path = directory / FILE
         self._size = size
+        self._operators = _Part(directory / FILE, size)
+        self._deletes = _Part(directory / FOR_DELETES, size // _SHARE)
         self.is_low = False
         """Whether callers may store no more: what is left belongs to operators."""
         self.is_spent = False
@@ -40,13 +46,14 @@ class Reserve:
         """
         if not self._size:
             return
+        for part in (self._operators, self._deletes):
+            missing = part.missing()
+            if missing and _free(self._directory) >= missing + _NEEDED:
+                part.fill()
         free = _free(self._directory)
-        missing = self._size - self._held()
-        if missing > 0 and free >= missing + _NEEDED:
-            self._fill()
-            free, missing = _free(self._directory), self._size - self._held()
-        was, self.is_low = self.is_low, free < max(0, missing) + _margin(self._size)
-        self.is_spent = missing > 0 and free < self._size // 2
+        missing = self._operators.missing() + self._deletes.missing()
+        was, self.is_low = self.is_low, free < missing + _margin(self._size)
+        self.is_spent = missing > 0 and free < missing // 2
         if self.is_low and not was:
             log.error("the disk of %s is full: callers may not store more", self._directory)
         elif was and not self.is_low:
@@ -57,8 +64,21 @@ class Reserve:
 
         Raises `OSError` when the disk cannot be asked.
         """
-        if self._path.exists() and _free(self._directory) < _NEEDED:
-            os.truncate(self._path, 0)
+        if self._operators.is_there() and _free(self._directory) < _NEEDED:
+            self._operators.release()
+
+    def lets_delete(self) -> bool:
+        """Return whether a caller may delete now; the part for deletes is released where it must.
+
+        What an operator has released is not for callers. Raises `OSError` when the disk cannot be
+        asked.
+        """
+        if not self._size:
+            return True
+        needed = min(_A_DELETE, self._deletes.size // 4)
+        if _free(self._directory) - self._operators.missing() < needed:
+            self._deletes.release()
+        return _free(self._directory) - self._operators.missing() >= needed
 
     async def watch(self, every: float = 0.5) -> None:
         """Look again and again, until cancelled."""
@@ -69,18 +89,37 @@ class Reserve:
             except OSError:
                 log.exception("the disk of %s cannot be asked; it is tried again", self._directory)
 
-    def _held(self) -> int:
-        try:
-            return self._path.stat().st_blocks * 512
-        except FileNotFoundError:
-            return 0
 
-    def _fill(self) -> None:
+class _Part:
+    """A file that occupies `size` bytes of the disk."""
+
+    def __init__(self, path: Path, size: int) -> None:
+        self._path = path
+        self.size = size
+
+    def missing(self) -> int:
+        """Return how many bytes the file does not occupy."""
+        try:
+            return max(0, self.size - self._path.stat().st_blocks * 512)
+        except FileNotFoundError:
+            return self.size
+
+    def is_there(self) -> bool:
+        """Return whether the file exists; before the first start not even its directory does."""
+        return self._path.exists()
+
+    def release(self) -> None:
+        """Give the space back to the disk."""
+        if self.is_there():
+            os.truncate(self._path, 0)
+
+    def fill(self) -> None:
+        """Occupy the space; where the file system cannot do this, nothing is reserved."""
         file = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            if not allocate(file, 0, self._size):
+            if not allocate(file, 0, self.size):
                 log.info("%s: this file system reserves nothing", self._path)
-        except OSError as error:  # somebody was faster; or RLIMIT_FSIZE
+        except OSError as error:  # another worker was faster; or RLIMIT_FSIZE
             os.truncate(file, 0)
             log.info("%s cannot be made: %s", self._path, error)
         finally:

@@ -16,6 +16,7 @@ from plugin.errors import CannotRun, SourceUnavailable
 from plugin.harness.asgi import Application, AsgiService
 from plugin.harness.exchange import Response, Send, Unreachable
 from plugin.harness.refusals import State
+from plugin.masking import masked_address
 
 if TYPE_CHECKING:
     from plugin.outbound.client import GuardedClient
@@ -141,14 +142,16 @@ async def _open_url(url: str, where: Where) -> AsyncIterator[UnderTest]:
 
     host = urlsplit(url).hostname or ""
     if not host:
-        raise CannotRun(f"--url {url} is no address; write it as http://127.0.0.1:9000")
+        raise CannotRun(
+            f"--url {masked_address(url)} is no address; write it as http://127.0.0.1:9000"
+        )
     if host not in _LOOPBACK and host not in map(str.lower, where.allowed_hosts):
         raise CannotRun(f"{host} is not this machine; --allow-host {host} sends the calls there")
     await _knock(url)
     limits = Limits(total=where.seconds, body=50_000_000)
     async with GuardedClient(trusted=(url,), limits=limits) as client:
         send = _http_sender(client, url.rstrip("/"), _authorization(where.key))
-        yield UnderTest(url, send)
+        yield UnderTest(masked_address(url), send)
 
 
 async def _knock(url: str) -> None:
@@ -159,7 +162,9 @@ async def _knock(url: str) -> None:
         opening = asyncio.open_connection(parts.hostname, port)
         _, writer = await asyncio.wait_for(opening, _PATIENCE)
     except (OSError, TimeoutError):
-        raise CannotRun(f"nothing answers at {url}; start the service, or mend --url") from None
+        raise CannotRun(
+            f"nothing answers at {masked_address(url)}; start the service, or mend --url"
+        ) from None
     writer.close()
     await writer.wait_closed()
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import typer
 
 from plugin.errors import CannotRun
+from plugin.masking import masked_address
 
 _STANDARD_INPUT = "-"
 _LARGEST = 64_000_000
@@ -43,7 +44,9 @@ def _fetched(url: str) -> bytes:
     try:
         fetched = asyncio.run(fetch())
     except SourceUnavailable as error:
-        raise CannotRun(f"cannot fetch {url}: {error.detail}") from error
+        raise CannotRun(f"cannot fetch {masked_address(url)}: {error.detail}") from error
     if not 200 <= fetched.status < 300:  # noqa: PLR2004 - the class of success
-        raise CannotRun(f"cannot fetch {url}: it answered with status {fetched.status}")
+        raise CannotRun(
+            f"cannot fetch {masked_address(url)}: it answered with status {fetched.status}"
+        )
     return fetched.body

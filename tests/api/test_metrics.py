@@ -6,6 +6,9 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from plugin.app import create_app
 from plugin.auth.keys import KeyStore
+from plugin.gate.limits import Limit
+from plugin.gate.limits_store import LimitStore
+from plugin.ledger.reader import balances
 from plugin.settings import Settings
 from plugin.storage.database import open_blocking
 
@@ -41,6 +44,23 @@ def test_whoever_has_the_scope_reads_what_the_service_did(settings: Settings) ->
     assert counted == {("/todos", "2xx"): 1, ("other", "4xx"): 1}
     assert "http_server_active_requests 1.0" in reply.text
     assert "plugin_workers 1.0" in reply.text
+
+
+def test_a_scrape_is_no_call_of_the_ledger_and_meets_no_limit(settings: Settings) -> None:
+    with TestClient(create_app(settings)) as client:
+        key = bearer(settings, "metrics:read", "todos:read")
+        engine = open_blocking(settings.database)
+        LimitStore(engine).set(Limit("key", "*", "requests", "minute", 1))
+        assert client.get("/todos", headers=key).status_code == 200
+        for _ in range(5):
+            assert client.get("/metrics", headers=key).status_code == 200
+        assert client.get("/todos", headers=key).status_code == 429
+    used = balances(engine, 0, 2**30, ["action"])
+    with engine.connect() as connection:
+        rows = connection.exec_driver_sql("SELECT action FROM ledger WHERE kind = 'call'").all()
+    engine.dispose()
+    assert [(one.action, one.calls) for one in used] == [("list_todos", 1)]
+    assert rows == [("list_todos",)]
 
 
 def test_nobody_else_does(settings: Settings) -> None:

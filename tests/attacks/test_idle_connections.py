@@ -95,6 +95,90 @@ def test_with_few_descriptors_the_oldest_idle_connections_make_room(
     assert service.address.call("GET", "/readyz").status == 200
 
 
+def test_a_caller_that_never_reads_is_ended_and_a_slow_one_is_not(
+    service: Running, directory: Path
+) -> None:
+    key = new_key(directory)
+    size = 16 * 1_048_576
+    form = {**bearer(key), "Content-Type": "multipart/form-data; boundary=x"}
+    body = FORM % bytes(size)
+    file = service.address.call("POST", "/v1/files", form, body).json()["id"].encode()
+    content = b"GET /v1/files/%b/content HTTP/1.1\r\nAuthorization: Bearer %b\r\n" % (
+        file,
+        key["key"].encode(),
+    )
+    with _small_window(service) as silent, _small_window(service) as slow:
+        for one in (silent, slow):
+            one.sendall(content + HOST + b"\r\n")
+        read, until_now = 0, time.monotonic()
+        while time.monotonic() < until_now + 5:
+            read += len(slow.recv(16_384))
+            time.sleep(0.01)
+        while read < size and (more := slow.recv(1_048_576)):
+            read += len(more)
+        assert read > size
+        silent.settimeout(1)
+        assert _rest(silent) < size
+
+
+FORM = (
+    b'--x\r\nContent-Disposition: form-data; name="purpose"\r\n\r\nuser_data\r\n'
+    b'--x\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n%b\r\n--x--\r\n'
+)
+
+
+def _small_window(service: Running) -> socket.socket:
+    made = socket.socket()
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65_536)
+    made.settimeout(20)
+    made.connect(("127.0.0.1", service.address.port))
+    return made
+
+
+def _rest(connection: socket.socket) -> int:
+    """How many bytes come until the connection ends; it must."""
+    read = 0
+    try:
+        while more := connection.recv(1_048_576):
+            read += len(more)
+    except ConnectionResetError:
+        pass
+    return read
+
+
+def test_with_all_connections_busy_operators_are_answered(tmp_path: Path) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (DESCRIPTORS, hard))
+    with ExitStack() as stack:
+        try:
+            service = stack.enter_context(running(tmp_path, "serve"))
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        keys = [new_key(tmp_path)["key"].encode() for _ in range(2)]
+        busy = []
+        for number in range(300):
+            one = stack.enter_context(Raw(service.address.port))
+            one.send(
+                b"POST /todos HTTP/1.1\r\nAuthorization: Bearer %b\r\n" % keys[number % 2]
+                + b"Content-Type: application/json\r\nContent-Length: 13\r\n"
+                + HOST
+                + b"\r\n{"
+            )
+            busy.append(one)
+        refused = busy.pop().answer()
+        assert (refused.status, refused.headers["connection"]) == (503, "close")
+        assert json.loads(refused.body)["code"] == "overloaded"
+        for _ in range(10):
+            began = time.monotonic()
+            assert service.address.call("GET", "/readyz").status == 200
+            assert time.monotonic() - began < 3
+        for one in busy[:100]:
+            one.send(b'"text": "a"}')
+            assert one.answer().status == 201
+        caller = {"Authorization": f"Bearer {keys[0].decode()}"}
+        assert service.address.call("GET", "/todos", caller).status == 200
+
+
 MANY = 10_000
 
 

@@ -4,11 +4,14 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from plugin.auth import shared_keys
 from plugin.auth.jwks import Jwks, KeySet, Pace
+from plugin.auth.shared_keys import SharedKeys
 from plugin.auth.signatures import read_key
 from plugin.errors import SourceUnavailable
 from plugin.outbound.client import Fetched
@@ -66,8 +69,8 @@ Make = Callable[..., Jwks]
 
 @pytest.fixture
 def make(published: Published, clock: Clock) -> Make:
-    def of(**pace: float) -> Jwks:
-        return Jwks(OLD.issuer, "ES256", published, clock, Pace(**pace))
+    def of(shared: SharedKeys | None = None, **pace: float) -> Jwks:
+        return Jwks(OLD.issuer, "ES256", published, clock, Pace(**pace), shared)
 
     return of
 
@@ -341,3 +344,109 @@ async def _until(found: Callable[[], bool]) -> None:
     async with asyncio.timeout(5):
         while not found():  # noqa: ASYNC110 - a log has no event
             await asyncio.sleep(0.005)
+
+
+@pytest.fixture
+def share(tmp_path: Path) -> Callable[[], SharedKeys]:
+    """What each worker opens."""
+    return lambda: SharedKeys.of(tmp_path, OLD.issuer, "ES256")
+
+
+async def test_all_workers_drop_a_withdrawn_key_together(
+    make: Make, published: Published, clock: Clock, share: Callable[[], SharedKeys]
+) -> None:
+    workers = [make(share()) for _ in range(4)]
+    for worker in workers:
+        await worker.refresh()
+    assert [worker.find("old") for worker in workers] == [key(OLD)] * 4
+    published.keys = [jwk(NEW, "new")]
+    clock.now += 1
+    await workers[0].refresh()
+    assert [worker.find("old") for worker in workers] == [None] * 4
+    assert [worker.find("new") for worker in workers] == [key(NEW)] * 4
+    assert published.asked == 5
+
+
+async def test_an_answer_that_was_asked_for_earlier_does_not_bring_a_key_back(
+    make: Make, published: Published, clock: Clock, share: Callable[[], SharedKeys]
+) -> None:
+    slow, quick, third = (make(share()) for _ in range(3))
+    stale = json.dumps({"keys": [jwk(OLD, "old")]}).encode()
+    published.hanging = asyncio.Event()
+    late = asyncio.create_task(slow.refresh())
+    await settle()
+    clock.now += 1
+    hanging, published.hanging = published.hanging, None
+    published.keys = [jwk(NEW, "new")]
+    await quick.refresh()
+    published.body = stale
+    hanging.set()
+    await late
+    assert [one.find("old") for one in (slow, quick, third)] == [None] * 3
+    assert [one.find("new") for one in (slow, quick, third)] == [key(NEW)] * 3
+
+
+async def test_a_new_worker_has_the_keys_of_the_others_while_they_may_be_kept(
+    make: Make, published: Published, clock: Clock, share: Callable[[], SharedKeys]
+) -> None:
+    await make(share(), usual=300, stale=3_600).refresh()
+    published.failing = True
+    clock.now += 3_899
+    assert make(share(), usual=300, stale=3_600).find("old") == key(OLD)
+    clock.now += 2
+    assert make(share(), usual=300, stale=3_600).find("old") is None
+
+
+async def test_keys_of_another_start_of_the_machine_are_passed_over(
+    make: Make, share: Callable[[], SharedKeys], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await make(share()).refresh()
+    monkeypatch.setattr(shared_keys, "boot", lambda: bytes(16))
+    assert make(share()).find("old") is None
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"{}", b"\xff", b'{"boot": 1, "asked": 2}'])
+async def test_a_damaged_file_changes_nothing_and_is_written_over(
+    make: Make,
+    published: Published,
+    clock: Clock,
+    share: Callable[[], SharedKeys],
+    tmp_path: Path,
+    content: bytes,
+) -> None:
+    first, second = make(share()), make(share())
+    await first.refresh()
+    (file,) = (tmp_path / "jwks").glob("*.json")
+    file.write_bytes(content)
+    assert first.find("old") == key(OLD)
+    published.keys = [jwk(NEW, "new")]
+    clock.now += 1
+    await second.refresh()
+    assert first.find("old") is None
+    assert first.find("new") == key(NEW)
+    assert file.stat().st_mode & 0o777 == 0o600
+
+
+async def test_what_cannot_be_shared_is_logged_and_works(
+    make: Make, share: Callable[[], SharedKeys], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "jwks").write_text("in its place")
+    keys = make(share())
+    await keys.refresh()
+    assert keys.find("old") == key(OLD)
+    assert "cannot be shared with other workers" in caplog.text
+
+
+async def test_few_fetches_serve_many_workers(
+    make: Make, published: Published, clock: Clock, share: Callable[[], SharedKeys]
+) -> None:
+    async with started(make(share(), usual=0.05, shortest=0.01)) as idle:
+        clock.now += 1_000
+        published.hanging = asyncio.Event()
+        before = published.asked
+        # the other worker fetches first each time
+        other = Jwks(OLD.issuer, "ES256", Published(jwk(NEW, "new")), clock, Pace(), share())
+        await other.refresh()
+        await asyncio.sleep(0.2)
+        assert idle.find("new") == key(NEW)
+        assert published.asked <= before + 1

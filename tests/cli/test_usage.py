@@ -1,12 +1,15 @@
 import csv
 import io
 import json
+import re
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.cells import cell_len
 from rich.console import Console
 from typer.testing import CliRunner
 
@@ -175,9 +178,22 @@ def test_what_cannot_be_shown_is_one_line(
     assert "\n" not in caught.value.detail
 
 
-def drawn(lines: Sequence[Line], by: Sequence[str] = (), measure: str = "calls") -> list[str]:
+def drawn(
+    lines: Sequence[Line],
+    by: Sequence[str] = (),
+    measure: str = "calls",
+    *,
+    terminal: bool = False,
+    width: int = 80,
+) -> list[str]:
     found = Usage(TODAY - timedelta(days=3), TODAY, monthly=False, by=by, lines=lines)
-    console = Console(width=80, file=io.StringIO(), force_terminal=False)
+    console = Console(
+        width=width,
+        file=io.StringIO(),
+        force_terminal=terminal,
+        color_system=None,
+        legacy_windows=False,
+    )
     print_usage(found, measure, console)
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue().splitlines()
@@ -205,3 +221,44 @@ def test_bars_of_tokens() -> None:
     lines = drawn([Line("2027-01-15", (), 1, tokens_in=5, tokens_out=6)], measure="tokens")
     assert lines[-2] == "tokens a day"
     assert lines[-1].endswith("  11")
+
+
+LONG = Line(
+    "2027-01-15",
+    (
+        "a key with a long name, 一个名字很长的密钥",
+        "a-model-with-a-long-name-70b-instruct",
+        "create_chat_completion",
+    ),
+    calls=12_345_678_901,
+    tokens_in=123_456_789_012,
+    tokens_out=98_765_432_109,
+    units=111_222_333_444,
+)
+BY = ("key", "model", "operation")
+NUMBERS = ["12,345,678,901", "123,456,789,012", "98,765,432,109", "111,222,333,444"]
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+@pytest.mark.parametrize("width", [20, 80, 200])
+@pytest.mark.parametrize("by", [BY, BY[:1], ()])
+def test_no_column_is_left_out(by: Sequence[str], width: int, *, terminal: bool) -> None:
+    line = replace(LONG, groups=LONG.groups[: len(by)])
+    head, row, total, *_ = drawn([line], by, terminal=terminal, width=width)
+    heads = ["day", *by, "calls", "tokens in", "tokens out", "units"]
+    assert re.split(r"  +", head.strip()) == heads
+    assert row.split()[-4:] == total.split()[-4:] == NUMBERS
+    shown = re.split(r"  +", row.strip())
+    assert len(shown) == len(heads)
+    if not terminal:
+        assert tuple(shown[1 : 1 + len(by)]) == line.groups
+    for name, whole in zip(shown[1:], line.groups, strict=False):
+        assert len(name) >= 5, row
+        assert whole.startswith(name.removesuffix("…").rstrip())
+
+
+def test_on_a_terminal_names_are_shortened_to_its_width() -> None:
+    line = replace(LONG, calls=1, tokens_in=20_000, tokens_out=3, units=4)
+    lines = drawn([line], BY, terminal=True)
+    assert all(cell_len(one) <= 80 for one in lines[:3])
+    assert "…" in lines[1]

@@ -1,6 +1,7 @@
 """A gate with limits as a test wants them, on real counts, and a book that can be read."""
 
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 
@@ -61,9 +62,10 @@ def gate_with(
     *limits: Limit,
     prices: dict[str, Price] | None = None,
     room: Room | None = None,
+    wall: Callable[[], float] = time.time,
 ) -> Iterator[tuple[Gate, Notes]]:
     """A gate, and its book."""
-    with closing(SharedCounters(directory / "counters.bin")) as counters:
+    with closing(SharedCounters(directory / "counters.bin", wall)) as counters:
         queue = None if room is None else Queue(counters, room)
         book = Notes()
-        yield Gate(counters, Prices(prices), Given(limits), book, queue), book
+        yield Gate(counters, Prices(prices), Given(limits), book, queue, wall), book

@@ -222,11 +222,11 @@ def test_a_limit_of_nothing_says_so(tmp_path: Path) -> None:
         assert "retry-after" not in caught.value.headers
 
 
-def test_a_new_month_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_new_month_is_noticed(tmp_path: Path) -> None:
     with gate_with(tmp_path, limit("requests", 1, "month")) as (gate, _):
         admit(gate).settle(DONE)
-        now = gate.counters.now()
-        monkeypatch.setattr(gate.counters, "now", lambda: now + 32 * 86_400)
+        now = gate.clock()
+        gate.clock = lambda: now + 32 * 86_400
         gate.tick()
         admit(gate).settle(DONE)
 

@@ -51,13 +51,14 @@ def used(database: Engine, **more: Any) -> None:
         connection.execute(ledger.insert().values(row))
 
 
-def left(directory: Path, database: Engine, *limits: Limit) -> list[int]:
+def left(directory: Path, database: Engine, *limits: Limit, now: float | None = None) -> list[int]:
     """What is left of the limits (for ann, m and chat) once the counts are filled, twice."""
     subjects = {"key": "ann", "model": "m", "operation": "chat"}
     with closing(SharedCounters(directory / "counters.bin")) as counters:
-        found = Limits(limits, Prices(), month_of(counters.now()))
-        assert seed(counters, found, database, directory / "seed.lock")
-        assert not seed(counters, found, database, directory / "seed.lock")
+        now = time.time() if now is None else now
+        found = Limits(limits, Prices(), month_of(now))
+        assert seed(counters, found, database, directory / "seed.lock", now)
+        assert not seed(counters, found, database, directory / "seed.lock", now)
         met = [one for one in found.of(subjects) if one.measure != "concurrent"]
         return [counters.level(found.take(one)).left for one in met]
 
@@ -87,3 +88,21 @@ def test_what_was_used_is_charged(
 
 def test_where_nothing_was_used_everything_is_left(tmp_path: Path, database: Engine) -> None:
     assert left(tmp_path, database, Limit("key", "*", "units", "month", 5)) == [5]
+
+
+def test_a_clock_that_was_ahead_once_charges_nothing_now(tmp_path: Path, database: Engine) -> None:
+    used(database)
+    used(database, day=TODAY + 5_000, units=1_000)
+    limits = Limit("key", "*", "units", "month", 1000), Limit("key", "*", "units", "day", 1000)
+    assert left(tmp_path, database, *limits) == [700, 700]
+
+
+@pytest.mark.parametrize("wrong", [0.0, 4e9])
+def test_the_right_month_is_charged_though_the_clock_is_wrong(
+    tmp_path: Path, database: Engine, wrong: float
+) -> None:
+    used(database)
+    limit = Limit("key", "*", "units", "month", 1000)
+    assert left(tmp_path, database, limit, now=wrong) == [1000]
+    with closing(SharedCounters(tmp_path / "counters.bin")) as counters:
+        assert counters.level(limit.take(month_of(time.time()), "ann")).left == 700

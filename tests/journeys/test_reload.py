@@ -110,9 +110,13 @@ def test_what_is_allowed_counts_and_what_counts_at_a_start_alone_is_told(service
     until(lambda: len(service.workers) == 2)
     before = set(service.workers)
     assert limit(service.running) == 1_048_576
-    settings_of(service).write_text(f"{GOOD}PLUGIN_DATA_DIR=other\n")
+    settings_of(service).write_text(f"{GOOD}PLUGIN_DATA_DIR=other\nPLUGIN_PROT=1\n")
     done = plugin(service.directory, "reload", settings={"PLUGIN_DATA_DIR": "data"})
-    assert (done.returncode, done.stderr) == (0, "")
+    assert done.returncode == 0
+    assert done.stderr.splitlines() == [
+        "warning: PLUGIN_DATA_DIR has changed. That takes effect after a stop and a start.",
+        "warning: PLUGIN_PROT is not a setting and is ignored; did you mean PLUGIN_PORT?",
+    ]
     assert "PLUGIN_DATA_DIR has changed" in service.running.err
     assert not (service.directory / "other").exists()
     assert [limit(service.running) for _ in range(8)] == [2048] * 8

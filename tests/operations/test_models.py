@@ -7,9 +7,10 @@ from uuid import UUID
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 
 from plugin.operations import Arguments, QueryArguments
+from plugin.operations.models import _harden
 
 
 class Size(enum.Enum):
@@ -137,3 +138,23 @@ def test_a_field_may_be_named_like_a_word_of_schemas() -> None:
     for wrong in ({"type": "3", "metadata": 1}, {"type": 3, "metadata": True}):
         with pytest.raises(ValidationError):
             Odd.model_validate(wrong)
+
+
+def test_the_core_schema_has_the_form_that_is_hardened() -> None:
+    class Inner(BaseModel):
+        size: int = 1
+
+    class Outer(BaseModel):
+        flag: bool
+        inner: list[Inner] | None = None
+        union: int | str = 0
+
+    schema: Any = TypeAdapter(Outer).core_schema
+    found = json.dumps(schema, default=repr)
+    for kind in ("bool", "int", "str", "list", "nullable", "union", "model", "model-fields"):
+        assert f'"type": "{kind}"' in found, kind
+    fields = schema["schema"]["fields"]
+    assert fields["flag"]["schema"] == {"type": "bool"}
+    assert "choices" in fields["union"]["schema"]["schema"]
+    hardened: Any = _harden(schema)
+    assert hardened["schema"]["fields"]["flag"]["schema"]["strict"] is True

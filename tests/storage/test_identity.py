@@ -128,6 +128,32 @@ def test_a_pair_from_before_there_were_identities_gets_one(
     assert mark(directory) == given
 
 
+@pytest.mark.parametrize(
+    ("known", "unknown", "joins"),
+    [
+        *((1, 0, True), (0, 1, False), (1, 1, True), (1, 2, False), (2, 7, False)),
+        *((18, 2, True), (17, 3, False), (30, 3, True), (30, 4, False)),
+    ],
+)
+def test_without_an_identity_the_database_must_know_the_uploads(
+    tmp_path: Path, *, known: int, unknown: int, joins: bool
+) -> None:
+    directory, url = tmp_path / "data", url_of(tmp_path / "one.db")
+    migrate.prepare(directory, url)
+    for number in range(known):
+        upload(directory, f"file-{number}", url)
+    for number in range(unknown):
+        upload(directory, f"file-of-another-{number}")
+    (directory / identity.FILE).unlink()
+    if joins:
+        migrate.prepare(directory, url)
+        return
+    some = "the uploaded file" if known + unknown == 1 else f"{unknown} of the {known + unknown}"
+    with pytest.raises(CannotRun, match=f"does not know {some}"):
+        migrate.prepare(directory, url)
+    assert not (directory / identity.FILE).exists()
+
+
 def test_a_damaged_identity_is_refused_and_can_be_adopted(pair: tuple[Path, str]) -> None:
     directory, url = pair
     before = mark(directory)

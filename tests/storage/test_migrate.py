@@ -191,3 +191,33 @@ def test_a_new_data_directory_is_its_owners(tmp_path: Path) -> None:
     directory = tmp_path / "data"
     migrate.prepare(directory, f"sqlite:///{directory / 'plugin.db'}")
     assert directory.stat().st_mode & 0o777 == 0o700
+
+
+def test_a_new_database_is_its_owners_from_the_first_byte(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: dict[str, int] = {}
+    run = migrate._run_patiently
+
+    def look(url: str) -> None:
+        def modes() -> None:
+            for path in tmp_path.glob("plugin.db*"):
+                seen[path.name] = seen.get(path.name, 0) | path.stat().st_mode & 0o777
+
+        modes()
+        with closing(sqlite3.connect(tmp_path / "plugin.db")) as first:
+            first.execute("PRAGMA journal_mode=WAL")
+            first.execute("CREATE TABLE other (one)")
+            modes()
+            first.execute("DROP TABLE other")
+            first.commit()
+        run(url)
+        modes()
+
+    monkeypatch.setattr(migrate, "_run_patiently", look)
+    before = os.umask(0)
+    try:
+        migrate.prepare(tmp_path, f"sqlite:///{tmp_path / 'plugin.db'}")
+    finally:
+        os.umask(before)
+    assert seen == {"plugin.db": 0o600, "plugin.db-wal": 0o600, "plugin.db-shm": 0o600}

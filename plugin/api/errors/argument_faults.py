@@ -10,7 +10,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
-from fastapi._compat import ModelField
 from fastapi.routing import RouteContext
 from pydantic import BaseModel
 
@@ -23,6 +22,7 @@ from plugin.api.errors.nearest import (
     parsed,
 )
 from plugin.api.errors.schema_words import follow, in_words
+from plugin.api.fastapi_private import ModelField, adapter_of
 from plugin.errors import ArgumentFault
 
 Schema = Mapping[str, Any]
@@ -242,6 +242,6 @@ def _schema_of(route: RouteContext, place: str) -> Schema:
 
 @lru_cache(1024)  # a field lives as long as its route, and its schema takes 1 to 20 ms to make
 def _json_schema(field: ModelField) -> Schema:
-    adapter = field._type_adapter  # noqa: SLF001 - FastAPI has no public way to a field's schema
+    adapter = adapter_of(field)
     schema: Schema = adapter.json_schema()
     return schema

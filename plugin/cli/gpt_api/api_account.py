@@ -8,6 +8,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from plugin.errors import CannotRun
+from plugin.masking import masked_address
 
 _OFTEN_USED = "http://127.0.0.1:8000"
 _DATA = Path("data")
@@ -113,8 +114,8 @@ def _checked(address: str) -> str:
         good = False
     if not good or parts.query or parts.fragment or not address.isascii() or " " in address:
         raise CannotRun(
-            f"{address!r} is no address of a service; give --base-url or OPENAI_BASE_URL one like "
-            f"{_OFTEN_USED}/v1"
+            f"{masked_address(address)!r} is no address of a service; give --base-url or "
+            f"OPENAI_BASE_URL one like {_OFTEN_USED}/v1"
         )
     if parts.username is not None:
         raise CannotRun("an address holds no user name or password; give the key with --key")

@@ -4,6 +4,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from plugin.masking import masked_address
+
 _LONGEST = 1_000
 _YOURS, _SERVICE, _UPSTREAM = "your side", "the service's side", "the upstream's side"
 
@@ -45,7 +47,7 @@ class CallFailed(Exception):  # noqa: N818 - names say what is wrong
 def refused(status: int, headers: Mapping[str, str], body: bytes, address: str) -> CallFailed:
     """What an answer with an error status means. Names of headers are in lower case."""
     if 300 <= status < 400:  # noqa: PLR2004 - the class of redirects
-        to = one_line(headers.get("location") or "nowhere")
+        to = one_line(masked_address(headers.get("location") or "nowhere"))
         return CallFailed(
             f"{address} sends callers elsewhere ({status}), to {to}; a key is not taken there",
             "if that is the right place, give it with --base-url",

@@ -50,6 +50,7 @@ def record(
     from plugin.harness.recording.masking import Masker
     from plugin.harness.recording.recorder import Recorder
     from plugin.harness.recording.row_file import RowFile
+    from plugin.masking import masked_address
     from plugin.outbound.client import GuardedClient
     from plugin.transports.recording_proxy import RecordingProxy
 
@@ -59,7 +60,7 @@ def record(
         rows = RowFile(out, max_row)
         recorder = Recorder(rows, Masker(addresses=mask_ips), max_row)
         address = f"http://{_HOST}:{listener.getsockname()[1]}"
-        typer.echo(f"recording {upstream} at {address} into {out}; Ctrl-C stops")
+        typer.echo(f"recording {masked_address(upstream)} at {address} into {out}; Ctrl-C stops")
         _serve(RecordingProxy(client, upstream, recorder, _say, max_row), listener)
         rows.close()
     _sum_up(recorder, out)
@@ -67,12 +68,13 @@ def record(
 
 def _check(client: "GuardedClient", upstream: str) -> None:
     from plugin.errors import CannotRun
+    from plugin.masking import masked_address
     from plugin.outbound.urls import AddressRefused
 
     try:
         client.check(upstream)
     except AddressRefused as error:
-        raise CannotRun(f"--upstream {upstream}: {error.detail}") from None
+        raise CannotRun(f"--upstream {masked_address(upstream)}: {error.detail}") from None
 
 
 def _bind(port: int) -> socket.socket:

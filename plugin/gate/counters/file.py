@@ -10,9 +10,12 @@ import mmap
 import os
 import struct
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from hashlib import blake2b
 from pathlib import Path
+
+from plugin.storage.boot import boot as _boot
+from plugin.storage.boot import uptime as _uptime
 
 SLOTS = 128
 """Time buckets of a window."""
@@ -29,8 +32,11 @@ _FIRST = _HEAD + _ENTRIES * 8
 _STEP = 4096
 """By how many records the file grows."""
 
+_LONGEST_OFF = 2 * 86_400.0
+"""Seconds that a reboot takes at most: no window is longer than a day, so more changes nothing."""
+
 _USED, _DIRTY, _NEEDED, _SIZE, _MOVED = 16, 24, 32, 80, 88
-_BOOT, _BASE, _CLOCK, _LAST = 40, 56, 64, 72
+_BOOT, _BASE, _CLOCK, _LAST, _WALL = 40, 56, 64, 72, 96
 _WORD = struct.Struct("<q")
 _REAL = struct.Struct("<d")
 _TWO = struct.Struct("<dd")
@@ -51,9 +57,13 @@ def key_of(name: str) -> bytes:
 
 
 class CounterFile:
-    """The mapped file. Everything but `locked` and `close` wants the lock to be held."""
+    """The mapped file. Everything but `locked` and `close` wants the lock to be held.
 
-    def __init__(self, path: Path) -> None:
+    `wall` is the wall clock. It only says how long the machine was off.
+    """
+
+    def __init__(self, path: Path, wall: Callable[[], float] = time.time) -> None:
+        self._wall = wall
         self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         # Locks of a process are gone when it closes any handle of the file: this one stays open.
         self._lock = os.open(
@@ -100,11 +110,12 @@ class CounterFile:
         _lock(self._lock, _UNLOCK)
 
     def now(self) -> float:
-        """Seconds since 1970 as they were at the first start, and on from there without a jump."""
+        """Seconds by a clock that never jumps, since some moment: no date can be read from it."""
         memory = self.memory
         base, clock = _two(memory, _BASE)
         moment: float = clock + (_uptime() - base)
         _put_real(memory, _LAST, moment)
+        _put_real(memory, _WALL, self._wall())
         return moment
 
     def find(self, key: bytes) -> int | None:
@@ -235,13 +246,18 @@ class CounterFile:
         self.memory.close()
 
     def _set_clock(self) -> None:
-        """After a reboot the time goes on from the wall clock, but never back."""
+        """After a reboot the clock goes on by what the wall clock says that the machine was off.
+
+        The wall clock may have been wrong before or be wrong now, so that is never less than 0.
+        """
         boot = _boot()
         if self.memory[_BOOT : _BOOT + 16] == boot:
             return
-        last = _real(self.memory, _LAST)[0]
-        _REAL.pack_into(self.memory, _CLOCK, max(last, time.time()))
-        _REAL.pack_into(self.memory, _BASE, _uptime())
+        last, wall = _real(self.memory, _LAST)[0], _real(self.memory, _WALL)[0]
+        # an older version did not write `wall`, and its clock was the wall clock of the first start
+        off = self._wall() - (wall or last)
+        _put_real(self.memory, _CLOCK, last + max(0.0, min(off, _LONGEST_OFF)))
+        _put_real(self.memory, _BASE, _uptime())
         self.memory[_BOOT : _BOOT + 16] = boot
 
 
@@ -249,19 +265,3 @@ def _provide(file: int, size: int) -> None:
     """Have the disk keep the room: where it is full, touching a hole of the map is death."""
     if hasattr(os, "posix_fallocate"):
         os.posix_fallocate(file, 0, size)
-
-
-# counts on while the machine sleeps, where the system can tell
-_UPTIME = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
-
-
-def _uptime() -> float:
-    return time.clock_gettime(_UPTIME)
-
-
-def _boot() -> bytes:
-    try:
-        text = Path("/proc/sys/kernel/random/boot_id").read_bytes()
-    except OSError:
-        text = str(round(time.time() - _uptime(), -1)).encode()
-    return blake2b(text, digest_size=16).digest()

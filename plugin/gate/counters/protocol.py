@@ -87,4 +87,4 @@ class Counters(Protocol):
         """Where a count stands, without taking."""
 
     def now(self) -> float:
-        """Seconds since 1970 by a clock that never goes back, the same for all workers."""
+        """Seconds by a clock that never jumps, the same for all workers; it knows no date."""

@@ -9,7 +9,8 @@ or when one is killed in the middle of a change (the sums are made anew from the
 
 import fcntl
 import os
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from plugin.gate.counters.file import WORKERS, CounterFile, key_of
@@ -21,10 +22,13 @@ _PAUSE = 1.0
 
 
 class SharedCounters:
-    """One worker's way to the counts of its machine; implements `Counters`. Close it at the end."""
+    """One worker's way to the counts of its machine; implements `Counters`. Close it at the end.
 
-    def __init__(self, path: Path) -> None:
-        self._file = CounterFile(path)
+    `wall` is the wall clock: see `CounterFile`.
+    """
+
+    def __init__(self, path: Path, wall: Callable[[], float] = time.time) -> None:
+        self._file = CounterFile(path, wall)
         self._alive = _Liveness(path.with_suffix(".workers"))
         self._known: dict[str, Count] = {}
         self._moved = -1
@@ -43,7 +47,7 @@ class SharedCounters:
         self._file.close()
 
     def now(self) -> float:
-        """Seconds since 1970 by a clock that never goes back, the same for all workers."""
+        """Seconds by a clock that never jumps, the same for all workers; it knows no date."""
         self._acquire()
         try:
             return self._file.now()

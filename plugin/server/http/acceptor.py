@@ -8,6 +8,7 @@ import errno
 import socket
 from collections.abc import Callable
 
+from plugin.server.http.protocol import GuardedHttp
 from plugin.server.http.timeouts import Watch
 
 _PAUSE = 0.1
@@ -18,12 +19,15 @@ _GONE = frozenset({errno.EINVAL, errno.EBADF})
 
 
 class Acceptor:
-    """Accepts on `listener` until it is closed; `watch` knows whether there is room."""
+    """Accepts on `listener` until it is closed; `watch` knows whether there is room.
+
+    Where there is none, a few more are accepted for what operators ask: see `GuardedHttp.last`.
+    """
 
     def __init__(
         self,
         listener: socket.socket,
-        protocol: Callable[[], asyncio.Protocol],
+        protocol: Callable[[], GuardedHttp],
         watch: Watch,
     ) -> None:
         self._listener = listener
@@ -44,9 +48,10 @@ class Acceptor:
     def _accept(self) -> None:
         if self._watch.crowded:
             self._watch.make_room()
-            if self._watch.full:
+            if self._watch.full and not self._watch.has_last_place:
                 self._pause()
                 return
+        last = self._watch.full
         # One in a step of the event loop: the next ones wait in the system, behind the work on
         # those that are there. By 32 a step, callers who come and leave delayed others by 0.5 s.
         try:
@@ -57,7 +62,7 @@ class Acceptor:
             self._failed(error)
             return
         connection.setblocking(False)
-        opening = self._loop.create_task(self._open(connection))
+        opening = self._loop.create_task(self._open(connection, last=last))
         self._opening.add(opening)
         opening.add_done_callback(self._opening.discard)
 
@@ -69,9 +74,11 @@ class Acceptor:
             self._watch.make_room(error)
         self._pause()
 
-    async def _open(self, connection: socket.socket) -> None:
+    async def _open(self, connection: socket.socket, *, last: bool) -> None:
+        protocol = self._protocol()
+        protocol.last = last
         try:
-            await self._loop.connect_accepted_socket(self._protocol, connection)
+            await self._loop.connect_accepted_socket(lambda: protocol, connection)
         except OSError:
             connection.close()  # the caller has left
 

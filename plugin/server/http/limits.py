@@ -9,6 +9,7 @@ from plugin.errors import (
     MalformedRequest,
     MethodNotAllowed,
     NotOffered,
+    Overloaded,
     PluginError,
     UrlTooLong,
     VersionNotSupported,
@@ -24,6 +25,9 @@ HEAD_BYTES = HEADER_BYTES + URL_BYTES + 1_024
 """A head that is not complete by then: spaces and line ends come on top of the limits above."""
 FRAMING_BYTES = 16
 """What may frame one byte of a chunked body, beyond `HEADER_BYTES` for the whole body."""
+
+OF_OPERATORS = frozenset({b"/healthz", b"/readyz", b"/metrics"})
+"""What is still answered when no more connections may be accepted."""
 
 _FIELD = len(b": \r\n")
 _HOST = re.compile(rb"[A-Za-z0-9._~!$&'()*+,;=%:\[\]-]*")
@@ -51,6 +55,13 @@ def no_tunnel() -> PluginError:
     return MethodNotAllowed(
         "This service opens no tunnels. Send the request to it without CONNECT.",
         headers={"allow": "GET, POST, PUT, PATCH, DELETE"},
+    )
+
+
+def no_place() -> PluginError:
+    """The error for a connection that is one too many."""
+    return Overloaded(
+        "All connections of this service are in use, so it did nothing. Retry after 1 s."
     )
 
 

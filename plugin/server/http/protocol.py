@@ -4,8 +4,7 @@ import asyncio
 from typing import Any, NoReturn
 
 import httptools
-from uvicorn.config import Config
-from uvicorn.server import ServerState
+from uvicorn import Config
 
 from plugin.api.body_limit import FAULT
 from plugin.errors import PluginError
@@ -14,17 +13,20 @@ from plugin.server.http.limits import (
     HEAD_BYTES,
     HEADER_BYTES,
     HEADER_FIELDS,
+    OF_OPERATORS,
     URL_BYTES,
     Headers,
     bytes_of,
     explained,
     head_fault,
     headers_too_large,
+    no_place,
     no_tunnel,
     url_too_long,
     with_path,
 )
 from plugin.server.http.requests import Requests
+from plugin.server.http.uvicorn_private import ServerState
 
 NOTHING, HEAD, BODY = range(3)
 """What of a request the connection is in the middle of."""
@@ -63,6 +65,9 @@ class GuardedHttp(Requests):
         self.since = self.loop.time()
         """When what is waited for began, or when a byte of a body came last."""
         self.refused = False
+        self.last = False
+        """Whether no more connections may be accepted, and this one is for operators alone."""
+        self._sent, self._sent_at = 0, self.since
         self._fault: PluginError | None = None
         self._upgrades = False
         self._begun = 0
@@ -167,6 +172,8 @@ class GuardedHttp(Requests):
             self._check(method, version)
         if method == b"CONNECT":
             self._stop(no_tunnel())
+        if self.last and self.url.partition(b"?")[0] not in OF_OPERATORS:
+            self._stop(no_place())
         if self.parser.should_upgrade():
             self._upgrades = True
             return
@@ -232,6 +239,21 @@ class GuardedHttp(Requests):
         else:
             self.transport.close()
 
+    def unread_seconds(self, now: float) -> float:
+        """Seconds since the caller last took a byte of what waits for it; 0 if nothing waits.
+
+        It must be asked now and then: what was taken in between is known by the next look.
+        """
+        waiting = self.transport.get_write_buffer_size()
+        sent = self.written - waiting
+        if not waiting or sent != self._sent:
+            self._sent, self._sent_at = sent, now
+        return now - self._sent_at
+
+    def answer(self, *, keep_alive: bool) -> None:
+        """Have the application answer; on one of the last connections once."""
+        super().answer(keep_alive=keep_alive and not self.last)
+
     # Refusals
 
     def _stop(self, error: PluginError) -> NoReturn:
@@ -242,7 +264,8 @@ class GuardedHttp(Requests):
         """Answer with `error` once what was asked before is answered, then close."""
         self.refused = True
         self.since = self.loop.time()
-        self.linger()
+        if not self.last:  # the next operator waits for its place
+            self.linger()
         if self.part == BODY:
             # The application has this request already, and meets the fault in its body.
             self.scope[FAULT] = error  # type: ignore[literal-required]

@@ -4,9 +4,8 @@ import asyncio
 from urllib.parse import unquote
 
 import httptools
-from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
-from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
+from plugin.server.http.uvicorn_private import HIGH_WATER_LIMIT, RequestResponseCycle
 from plugin.server.http.write_coalescing import JoinedWrites
 
 

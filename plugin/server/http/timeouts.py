@@ -14,6 +14,12 @@ _CROWDED = 0.8
 """The part of the descriptors from which idle connections are closed."""
 _SPARE = 0.05
 """The part of the descriptors that is freed beyond that, and that is left for ourselves."""
+_LAST = 4
+"""Connections that are accepted when no more may be, for operators: see `GuardedHttp.last`."""
+_LAST_SECONDS = 2.0
+"""Seconds that the head of a request may take on these."""
+_YOUNG = 0.25
+"""Seconds for the first request of a new connection to come, before it may be closed as idle."""
 _LINGER = 2.0
 """Seconds for the other side to read a refusal and to end the connection."""
 _AGAIN = 10.0
@@ -74,6 +80,19 @@ class Watch:
         """Whether what is left is for this process's own work: files, the database, engines."""
         return len(self._connections) + self._others >= self._descriptors * (1 - _SPARE)
 
+    @property
+    def has_last_place(self) -> bool:
+        """Whether one more connection may be accepted for what operators ask.
+
+        Not as long as another one may be closed instead, in a moment.
+        """
+        if self._idle():
+            return False
+        most = min(_LAST, int(self._descriptors * _SPARE) // 2)
+        return (
+            sum(1 for one in self._connections if isinstance(one, GuardedHttp) and one.last) < most
+        )
+
     def look(self) -> None:
         """Answer or close what is over its time, and make room where descriptors run short."""
         now = self._clock()
@@ -92,11 +111,8 @@ class Watch:
 
         `error` is why one could not be accepted.
         """
-        idle = [
-            connection
-            for connection in self._connections
-            if isinstance(connection, GuardedHttp) and connection.has_nothing_to_do
-        ]
+        now = self._clock()
+        idle = [one for one in self._idle() if now - one.since > _YOUNG]
         idle.sort(key=lambda connection: connection.since)
         wanted = len(self._connections) + self._others
         wanted -= int(self._descriptors * (_CROWDED - _SPARE))
@@ -104,6 +120,14 @@ class Watch:
             connection.give_up()
         self._closed += min(len(idle), max(1, wanted))
         self._tell(error)
+
+    def _idle(self) -> list[GuardedHttp]:
+        """The connections that may be closed; the last ones end soon by themselves."""
+        return [
+            one
+            for one in self._connections
+            if isinstance(one, GuardedHttp) and one.has_nothing_to_do and not one.last
+        ]
 
     def _tell(self, error: OSError | None) -> None:
         """Write what the lack of descriptors has led to, at most once in ten seconds."""
@@ -123,7 +147,9 @@ class Watch:
 
     def _look_at(self, connection: GuardedHttp, now: float) -> None:
         waited = now - connection.since
-        if connection.refused:
+        if connection.unread_seconds(now) > self._times.body:
+            connection.transport.abort()
+        elif connection.refused:
             if connection.said_all and waited > _LINGER:
                 connection.give_up()
         elif connection.waits_for_us:
@@ -133,13 +159,14 @@ class Watch:
 
     def _hurry(self, connection: GuardedHttp, waited: float) -> None:
         times = self._times
+        header = min(times.header, _LAST_SECONDS) if connection.last else times.header
         if connection.part == HEAD:
-            if waited > times.header:
-                connection.refuse(_late_head(times.header))
+            if waited > header:
+                connection.refuse(_late_head(header))
         elif connection.part == BODY:
             if waited > times.body:
                 connection.refuse(_late_body(times.body))
-        elif waited > (times.header if connection.cycle is None else times.idle):
+        elif waited > (header if connection.cycle is None else times.idle):
             connection.give_up()
 
     def _count(self) -> None:

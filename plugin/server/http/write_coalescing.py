@@ -3,7 +3,7 @@
 import asyncio
 from typing import Any
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from plugin.server.http.uvicorn_private import HttpToolsProtocol
 
 
 class JoinedWrites(HttpToolsProtocol):
@@ -27,6 +27,11 @@ class JoinedWrites(HttpToolsProtocol):
         self._joining.lingers = True
 
     @property
+    def written(self) -> int:
+        """How many bytes were written until now, whether or not the caller has taken them."""
+        return self._joining.written
+
+    @property
     def said_all(self) -> bool:
         """Whether only the other side is waited for."""
         return self._joining.said_all
@@ -39,7 +44,7 @@ class JoinedWrites(HttpToolsProtocol):
 class _Joining:
     """A transport that joins two writes of one step of the event loop; all else it passes on."""
 
-    __slots__ = ("_due", "_held", "_loop", "_transport", "lingers", "said_all")
+    __slots__ = ("_due", "_held", "_loop", "_transport", "lingers", "said_all", "written")
 
     def __init__(self, transport: Any, loop: asyncio.AbstractEventLoop) -> None:
         self._transport = transport
@@ -47,6 +52,7 @@ class _Joining:
         self._held: bytes | None = None
         self._due = False
         self.said_all = False
+        self.written = 0
         self.lingers = False
         """Whether the first `close` only ends our side; the second ends the connection."""
 
@@ -54,6 +60,7 @@ class _Joining:
         """Hold it; with what was held before, write it now."""
         held, self._held = self._held, None
         if held is not None:
+            self.written += len(held) + len(data)
             self._transport.writelines((held, data))
             return
         self._held = data
@@ -82,6 +89,7 @@ class _Joining:
         """Write what is held."""
         held, self._held = self._held, None
         if held is not None:
+            self.written += len(held)
             self._transport.write(held)
 
     def __getattr__(self, name: str) -> Any:

@@ -146,16 +146,6 @@ def test_tokens_that_were_not_used_are_given_back(counters: SharedCounters, cloc
     took(counters.take([tokens]))
 
 
-def test_the_wall_clock_may_jump(counters: SharedCounters, monkeypatch: pytest.MonkeyPatch) -> None:
-    before = counters.now()
-    for _ in range(60):
-        took(counters.take([MINUTE]))
-    for jump in (-86_400.0, 0.0, 86_400.0):
-        monkeypatch.setattr(time, "time", lambda jump=jump: before + jump)
-        refused(counters.take([MINUTE]))
-        assert abs(counters.now() - before) < 60
-
-
 def test_a_restart_forgets_nothing_and_a_reboot_does_not_go_back(
     tmp_path: Path, clock: Hands, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -172,9 +162,8 @@ def test_a_restart_forgets_nothing_and_a_reboot_does_not_go_back(
     assert second.level(BUDGET).left == 70
     second.close()
     monkeypatch.setattr(counter_file, "_boot", lambda: b"another boot....")
-    monkeypatch.setattr(time, "time", lambda: began - 10_000)
     clock.up = 3.0
-    third = SharedCounters(file)
+    third = SharedCounters(file, lambda: time.time() - 10_000)
     assert began <= third.now() < began + 60
     refused(third.take([MINUTE]))
     third.close()

@@ -19,7 +19,7 @@ from plugin.engines.llama.process.child import COMMAND, Child
 from plugin.engines.llama.process.cores import default_threads
 from plugin.engines.llama.process.models import TEXT, VECTORS, Found, look
 from plugin.engines.llama.process.server import RUNTIME, Plan
-from plugin.engines.llama.process.state import EngineState, write_state
+from plugin.engines.llama.process.state import EngineState, StateFile, set_aside, write_state
 from plugin.engines.llama.process.turn import turn
 from plugin.engines.llama.process.watch import watch
 
@@ -39,6 +39,7 @@ NO_RUNTIME = EngineState(
 )
 
 _LOOK_AGAIN = 2.0
+_LOOK_AT_FILE = 0.5
 _LONGEST_PAUSE = 30.0
 _STEADY = 10.0  # after so many seconds a death is no longer one of a row
 _BREATH = 0.25
@@ -78,7 +79,7 @@ class Supervisor:
         self._key = options.key or secrets.token_urlsafe(32)
         self._stopping = threading.Event()
         self._pause = pause or self._stopping.wait
-        self._beginning = threading.Lock()
+        self._beginning, self._writing = threading.Lock(), threading.Lock()
         self._child: Child | None = None
         self._state: EngineState | None = None
         self._restarts = self._failures = 0
@@ -102,9 +103,28 @@ class Supervisor:
                 return
             # At once: what is there may be the last word of a service that was killed.
             self._say(STARTING)
+            threading.Thread(target=self._keep_file, name="engine-file", daemon=True).start()
             while not self._stopping.is_set():
                 self._once()
             self._say(STOPPED)
+
+    def _keep_file(self) -> None:
+        """Put the file back that somebody else damaged, changed or removed."""
+        kept = StateFile(self._file)
+        while not self._stopping.wait(_LOOK_AT_FILE):
+            with self._writing:
+                if self._state is None or kept.read() == self._state:
+                    continue
+                try:
+                    self._write(self._state)
+                except OSError as error:
+                    self._log.error("%s cannot be written: %s", self._file.name, error.strerror)
+
+    def _write(self, state: EngineState) -> None:
+        beside = set_aside(self._file)
+        if beside is not None:
+            self._log.warning("%s was damaged; it is written anew, see %s", self._file, beside)
+        write_state(self._file, state)
 
     def _once(self) -> None:
         """The engine once, from its files to its end, or what stands in the way."""
@@ -192,13 +212,13 @@ class Supervisor:
         state = replace(state, restarts=self._restarts)
         while state != self._state:
             try:
-                write_state(self._file, state)
+                with self._writing:
+                    self._write(state)
+                    self._state = state
             except OSError as error:
                 self._log.error("%s cannot be written: %s", self._file.name, error.strerror)
                 if self._stopping.wait(_LOOK_AGAIN):
                     return
-            else:
-                self._state = state
 
 
 def _problem(found: Sequence[Found]) -> EngineState | None:

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from plugin.engines.llama.process.state import EngineState, StateFile, write_state
+from plugin.engines.llama.process.state import EngineState, StateFile, set_aside, write_state
 
 READY = EngineState(
     "ready",
@@ -57,12 +57,40 @@ def test_without_a_file_the_engine_is_stopped_and_the_text_says_how_to_start_it(
     assert file.read().state == "stopped"
 
 
-@pytest.mark.parametrize("content", ["", "[]", "{", "null", '{"state": ', "{}"])
-def test_a_file_of_something_else_is_no_engine(tmp_path: Path, content: str) -> None:
+DAMAGED = [
+    *("", "[]", "{", "null", '{"state": ', "{}", "\x00", '{"state": "ready", "text": 5}'),
+    *('{"state": "well"}', '{"state": ["ready"]}', '{"state": "ready", "pid": "7"}'),
+]
+
+
+@pytest.mark.parametrize("content", DAMAGED)
+def test_a_damaged_file_is_waited_for_and_its_path_is_not_told(
+    tmp_path: Path, content: str
+) -> None:
     path = tmp_path / "engine.json"
     path.write_text(content)
-    assert StateFile(path).read().state == "stopped"
-    assert "plugin serve" in StateFile(path).read().detail
+    state = StateFile(path).read()
+    assert state.state == "starting"
+    assert state.detail.endswith("cannot be read. Try again in a moment.")
+    assert str(tmp_path) not in state.detail
+    assert path.name not in state.detail
+
+
+@pytest.mark.parametrize("content", DAMAGED)
+def test_a_damaged_file_is_set_aside_as_it_is(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "engine.json"
+    path.write_text(content)
+    assert set_aside(path) == tmp_path / "engine.json.damaged"
+    assert not path.exists()
+    assert (tmp_path / "engine.json.damaged").read_text() == content
+
+
+def test_a_whole_file_is_not_set_aside(tmp_path: Path) -> None:
+    path = tmp_path / "engine.json"
+    assert set_aside(path) is None
+    write_state(path, READY)
+    assert set_aside(path) is None
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_a_member_of_a_later_version_is_passed_over(tmp_path: Path) -> None:

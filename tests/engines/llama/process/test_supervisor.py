@@ -262,3 +262,21 @@ def test_a_model_that_cannot_be_loaded_is_said_in_the_engines_words(
     detail = reaches(states, "failed").detail
     assert "SmolLM2" in detail or "magic" in detail, detail
     assert str(tmp_path) not in detail
+
+
+def test_a_damaged_file_is_written_anew_while_the_engine_runs(
+    start: Start, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    file = tmp_path / "engine.json"
+    file.write_text("{")
+    _, states = start(Options((tmp_path / "nowhere",)))
+    before = reaches(states, "missing_models")
+    assert (tmp_path / "engine.json.damaged").read_text() == "{"
+    for content in ("", '{"state": "stopped"}', None):
+        if content is None:
+            file.unlink()
+        else:
+            file.write_text(content)
+        until(lambda: states.read() == before)
+    assert (tmp_path / "engine.json.damaged").read_text() == ""
+    assert caplog.text.count("was damaged; it is written anew") == 2
